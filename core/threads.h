@@ -1,0 +1,23 @@
+/* How many threads work, and how work is divided so that sums do not depend on that number. */
+#ifndef TAMIS_CORE_THREADS_H
+#define TAMIS_CORE_THREADS_H
+
+#include <stddef.h>
+
+/* Threads that parallel regions use: `count` >= 1, or 0 for the number of processors that this
+ * process may run on. Also sets OpenBLAS to one thread a call (we parallelize outside of it). */
+void threads_set(int count);
+int threads_get(void);
+
+/* Every reduction is cut into chunks whose number depends on the work alone; each chunk is summed in
+ * order by one thread, and the chunk results are added in order. `grain` is the least work that is
+ * worth a chunk. At most THREADS_MAX_CHUNKS chunks. */
+enum { THREADS_MAX_CHUNKS = 64 };
+int threads_chunks(size_t items, size_t grain);
+/* Bounds of chunk `index` of `count` over `items` items. */
+void threads_chunk(size_t items, int count, int index, size_t *begin, size_t *end);
+
+/* Work is started with `#pragma omp parallel for schedule(static)` over chunks or rows in the file
+ * that has the loop. */
+
+#endif
