@@ -1,0 +1,70 @@
+/*
+ * Flat parameters: weights, architecture parameters and state each lie in one float array, with their
+ * gradients in arrays of the same layout; names map to ranges. Graphs of different input sizes share
+ * one `struct parameters`.
+ */
+#ifndef TAMIS_OPS_PARAMETERS_H
+#define TAMIS_OPS_PARAMETERS_H
+
+#include "core/error.h"
+#include "core/memory.h"
+#include "core/safetensors.h"
+#include "ops/op.h"
+
+struct parameter {
+    const char *name; /* "stages.0.body1.conv3.weight" */
+    enum parameter_kind kind;
+    struct shape shape;
+    size_t offset; /* floats into the array of its kind; a multiple of 16 */
+    size_t size;   /* floats */
+    enum initializer initializer;
+    double value;
+    double fan_in;
+};
+
+struct parameters {
+    struct parameter *items;
+    size_t count, capacity;
+    size_t sizes[PARAMETER_KINDS];     /* floats, gaps included */
+    float *values[PARAMETER_KINDS];    /* NULL before parameters_allocate */
+    float *gradients[PARAMETER_KINDS]; /* NULL for PARAMETER_STATE */
+    struct arena arena;
+    /* hash index by name */
+    int *table;
+    size_t table_size;
+};
+
+struct parameters *parameters_create(void);
+void parameters_free(struct parameters *parameters);
+
+/* Index of the parameter `name`; added if it is new. A second use with another shape or kind is an
+ * error (-1), as is adding after parameters_allocate. */
+int parameters_add(struct parameters *parameters, const char *name, const struct op_parameter *wanted,
+                   struct error *error);
+int parameters_find(const struct parameters *parameters, const char *name); /* -1: none */
+
+/* Lays out and zeroes the arrays (64-byte aligned). Once. */
+void parameters_allocate(struct parameters *parameters);
+/* Initial values by name and seed alone: the same tensor starts the same whatever else there is. */
+void parameters_initialize(struct parameters *parameters, uint64_t seed);
+void parameters_zero_gradients(struct parameters *parameters);
+
+float *parameter_values(const struct parameters *parameters, int index);
+float *parameter_gradients(const struct parameters *parameters, int index);
+/* Trained weights without gaps and without alpha and state: what reports call "parameters". */
+size_t parameters_weight_count(const struct parameters *parameters);
+
+/* Copies the tensors whose name and shape agree; returns how many were copied. */
+size_t parameters_copy(struct parameters *to, const struct parameters *from);
+
+/* As safetensors: convolution weights are written O,I,H,W, vectors with one dimension. `kinds` is a bit
+ * mask of 1 << parameter_kind. Reading wants every tensor of these kinds to be there with its shape,
+ * ignores others, and changes nothing when it fails. */
+bool parameters_write(const struct parameters *parameters, unsigned kinds, const char *path,
+                      json_t *metadata, struct error *error);
+bool parameters_read(struct parameters *parameters, unsigned kinds, const char *path,
+                     struct error *error);
+/* Order-independent checksum of names, shapes and values of the given kinds. */
+uint32_t parameters_checksum(const struct parameters *parameters, unsigned kinds);
+
+#endif
