@@ -65,5 +65,8 @@ void svg_plot_write(struct text *out, const struct svg_plot *plot);
 void svg_style_write(struct text *out);
 /* The plot as a file of its own, with its style sheet. New string, free with memory_free. */
 char *svg_plot_file(const struct svg_plot *plot);
+/* Any <svg> element as a file of its own, with the style sheet. New string, free with memory_free.
+ */
+char *svg_file(const struct text *element);
 
 #endif
