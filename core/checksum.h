@@ -8,4 +8,8 @@
 /* Continue with the last result as `crc`; start with 0. */
 uint32_t checksum_crc32c(uint32_t crc, const void *data, size_t bytes);
 
+/* The same, one half-byte at a time: decides what is correct, and serves processors without
+ * SSE 4.2. */
+uint32_t checksum_crc32c_plain(uint32_t crc, const void *data, size_t bytes);
+
 #endif

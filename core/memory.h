@@ -12,12 +12,14 @@ void *memory_resize(void *memory, size_t old_bytes, size_t new_bytes); /* new pa
 void *memory_allocate_aligned(size_t bytes);
 void memory_free(void *memory);
 
-/* How many allocations memory_* made so far in this process (a test holds that training makes none). */
+/* How many allocations memory_* made so far in this process (a test holds that training makes
+ * none). */
 unsigned long memory_allocation_count(void);
 /* Largest resident set of this process so far, in bytes. */
 size_t memory_peak_resident_bytes(void);
 
-/* Grows `*array` (elements of `size` bytes) so that it holds at least `count + 1`; for appending. */
+/* Grows `*array` (elements of `size` bytes) so that it holds at least `count + 1`; for appending.
+ */
 #define memory_grow(array, count, capacity)                                                        \
     ((array) = memory_grow_array((array), sizeof *(array), (count), &(capacity)))
 void *memory_grow_array(void *array, size_t size, size_t count, size_t *capacity);

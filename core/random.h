@@ -8,21 +8,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Names of independent streams; a user of random numbers takes one of its own. Node-level noise adds
- * the node's index to RANDOM_STREAM_NODES. */
+/* Names of independent streams; a user of random numbers takes one of its own. Node-level noise
+ * adds the node's index to RANDOM_STREAM_NODES. */
 enum random_stream {
-    RANDOM_STREAM_INITIAL = 1,   /* initial values of parameters */
-    RANDOM_STREAM_SAMPLER = 2,   /* patches, flips, rotations */
-    RANDOM_STREAM_SPLIT = 3,     /* which patches train weights and which train alpha */
-    RANDOM_STREAM_STRATEGY = 4,  /* what a strategy samples */
-    RANDOM_STREAM_IMAGES = 5,    /* the dead-leaves generator */
-    RANDOM_STREAM_TEACHER = 6,   /* planted-optimum tests */
+    RANDOM_STREAM_INITIAL = 1,  /* initial values of parameters */
+    RANDOM_STREAM_SAMPLER = 2,  /* patches, flips, rotations */
+    RANDOM_STREAM_SPLIT = 3,    /* which patches train weights and which train alpha */
+    RANDOM_STREAM_STRATEGY = 4, /* what a strategy samples */
+    RANDOM_STREAM_IMAGES = 5,   /* the dead-leaves generator */
+    RANDOM_STREAM_TEACHER = 6,  /* planted-optimum tests */
     RANDOM_STREAM_TEST = 7,
     RANDOM_STREAM_NODES = 1024
 };
 
-/* Philox 4x32 with 10 rounds (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2,
- * 3", SC 2011). */
+/* Philox 4x32 with 10 rounds (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1,
+ * 2, 3", SC 2011). */
 void random_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
 /* A cursor over one (seed, stream, step): random_next walks the elements 0, 1, 2, ... */

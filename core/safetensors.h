@@ -9,8 +9,14 @@
 #include <stdint.h>
 
 enum { SAFETENSORS_MAX_DIMENSIONS = 8 };
-enum safetensors_type { SAFETENSORS_F32, SAFETENSORS_F64, SAFETENSORS_I64, SAFETENSORS_I32,
-                        SAFETENSORS_I8, SAFETENSORS_U8 };
+enum safetensors_type {
+    SAFETENSORS_F32,
+    SAFETENSORS_F64,
+    SAFETENSORS_I64,
+    SAFETENSORS_I32,
+    SAFETENSORS_I8,
+    SAFETENSORS_U8
+};
 
 struct safetensor {
     const char *name;

@@ -9,9 +9,9 @@
 void threads_set(int count);
 int threads_get(void);
 
-/* Every reduction is cut into chunks whose number depends on the work alone; each chunk is summed in
- * order by one thread, and the chunk results are added in order. `grain` is the least work that is
- * worth a chunk. At most THREADS_MAX_CHUNKS chunks. */
+/* Every reduction is cut into chunks whose number depends on the work alone; each chunk is summed
+ * in order by one thread, and the chunk results are added in order. `grain` is the least work that
+ * is worth a chunk. At most THREADS_MAX_CHUNKS chunks. */
 enum { THREADS_MAX_CHUNKS = 64 };
 int threads_chunks(size_t items, size_t grain);
 /* Bounds of chunk `index` of `count` over `items` items. */

@@ -10,9 +10,9 @@
 
 enum yaml_kind { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP };
 
-/* Lists have `count` items, maps `count` keys and items. Duplicate keys, anchors with cycles, tags and
- * several documents are errors. Nesting deeper than YAML_MAX_DEPTH and more than YAML_MAX_NODES nodes
- * (aliases counted as often as they are used) are refused in a sentence. */
+/* Lists have `count` items, maps `count` keys and items. Duplicate keys, anchors with cycles, tags
+ * and several documents are errors. Nesting deeper than YAML_MAX_DEPTH and more than YAML_MAX_NODES
+ * nodes (aliases counted as often as they are used) are refused in a sentence. */
 enum { YAML_MAX_DEPTH = 256, YAML_MAX_NODES = 200000 };
 struct yaml_node {
     enum yaml_kind kind;
@@ -39,11 +39,13 @@ void yaml_free(struct yaml_document *document);
 /* The value under `key`, or NULL. `map` may be NULL or of another kind (then NULL). */
 struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 struct yaml_node *yaml_key(const struct yaml_node *map, const char *key); /* the key's own node */
-/* "a map", "a list", "the number 3", "the text \"x\"", "nothing": for messages. Written to `buffer`. */
+/* "a map", "a list", "the number 3", "the text \"x\"", "nothing": for messages. Written to
+ * `buffer`. */
 const char *yaml_describe(const struct yaml_node *node, char *buffer, size_t size);
 
-/* Typed reading; a wrong type adds an error at the node that says what was expected and what is there.
- * Booleans are true and false (yes/no/on/off are refused with a hint). Reals take 1e-3, .5, inf. */
+/* Typed reading; a wrong type adds an error at the node that says what was expected and what is
+ * there. Booleans are true and false (yes/no/on/off are refused with a hint). Reals take 1e-3, .5,
+ * inf. */
 bool yaml_to_integer(const struct yaml_node *node, int64_t *value, struct error *error);
 bool yaml_to_real(const struct yaml_node *node, double *value, struct error *error);
 bool yaml_to_boolean(const struct yaml_node *node, bool *value, struct error *error);
@@ -55,8 +57,8 @@ bool yaml_is_real(const struct yaml_node *node); /* integers too */
  * named by its index. Errors name the setting. */
 bool yaml_set(struct yaml_document *document, const char *setting, struct error *error);
 
-/* Adds an error for each key of `map` that is not among `allowed`, with the nearest allowed one as a
- * suggestion. `what` names the map in the sentence ("the section \"search\""). */
+/* Adds an error for each key of `map` that is not among `allowed`, with the nearest allowed one as
+ * a suggestion. `what` names the map in the sentence ("the section \"search\""). */
 bool yaml_check_keys(const struct yaml_node *map, const char *what, const char *const *allowed,
                      size_t count, struct error *error);
 

@@ -1,0 +1,30 @@
+#include "core/threads.h"
+#include <omp.h>
+
+/* Absent when no BLAS is linked, so it is weak. */
+extern void openblas_set_num_threads(int count) __attribute__((weak));
+
+void threads_set(int count) {
+    if (count < 1) count = omp_get_num_procs();
+    if (openblas_set_num_threads) openblas_set_num_threads(1);
+    /* After OpenBLAS: its OpenMP build passes the number on to the OpenMP runtime. */
+    omp_set_num_threads(count);
+}
+
+int threads_get(void) {
+    return omp_get_max_threads();
+}
+
+int threads_chunks(size_t items, size_t grain) {
+    size_t chunks = items / (grain ? grain : 1);
+    if (chunks < 1) return 1;
+    return chunks < THREADS_MAX_CHUNKS ? (int)chunks : THREADS_MAX_CHUNKS;
+}
+
+void threads_chunk(size_t items, int count, int index, size_t *begin, size_t *end) {
+    size_t whole = items / (size_t)count;
+    size_t longer = items % (size_t)count; /* the first so many chunks have one item more */
+    size_t i = (size_t)index;
+    *begin = whole * i + (i < longer ? i : longer);
+    *end = *begin + whole + (i < longer);
+}
