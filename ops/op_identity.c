@@ -1,0 +1,39 @@
+/* y = x: a value under another name, and the second use of one value by one node (graph.c). */
+#include "ops/elementwise.h"
+#include "ops/op_list.h"
+
+static bool identity_shape(const double *attribute, const struct shape *inputs, int input_count,
+                           struct shape *output, struct position position, struct error *error) {
+    (void)attribute, (void)input_count, (void)position, (void)error;
+    *output = inputs[0];
+    return true;
+}
+
+static void identity_forward(const struct op_call *call) {
+    memcpy(call->output, call->input[0], shape_floats(call->output_shape) * sizeof(float));
+}
+
+static void identity_backward(const struct op_call *call) {
+    const float *from = call->grad_output;
+    float *to = call->grad_input[0];
+    if (!to) return;
+    size_t floats = shape_floats(call->output_shape);
+    if (!call->accumulate[0]) {
+        memcpy(to, from, floats * sizeof(float));
+        return;
+    }
+#pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
+    for (size_t i = 0; i < floats; i++)
+        to[i] += from[i];
+}
+
+const struct op op_identity = {
+    .name = "identity",
+    .summary = "the input, unchanged",
+    .minimum_inputs = 1,
+    .maximum_inputs = 1,
+    .is_step = true,
+    .shape = identity_shape,
+    .forward = identity_forward,
+    .backward = identity_backward,
+};

@@ -1,0 +1,195 @@
+#include "ops/parameters.h"
+#include "core/checksum.h"
+#include "core/random.h"
+#include <math.h>
+#include <string.h>
+
+enum { PARAMETER_ALIGN = 16 }; /* floats */
+
+static const char *const kind_names[PARAMETER_KINDS] = {"weight", "architecture parameter",
+                                                        "state tensor"};
+
+/* FNV-1a: spreads names over the table, and keys each tensor's own random numbers. */
+static uint64_t name_hash(const char *name) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+    return hash;
+}
+
+struct parameters *parameters_create(void) {
+    return memory_allocate(sizeof(struct parameters));
+}
+
+void parameters_free(struct parameters *parameters) {
+    if (!parameters) return;
+    for (int kind = 0; kind < PARAMETER_KINDS; kind++) {
+        memory_free(parameters->values[kind]);
+        memory_free(parameters->gradients[kind]);
+    }
+    memory_free(parameters->items);
+    memory_free(parameters->table);
+    arena_free(&parameters->arena);
+    memory_free(parameters);
+}
+
+/* The slot of the table that holds `name`, or the empty one where it belongs. Slots hold index + 1.
+ */
+static size_t table_slot(const struct parameters *parameters, const char *name) {
+    size_t slot = (size_t)name_hash(name) & (parameters->table_size - 1);
+    while (parameters->table[slot] &&
+           strcmp(parameters->items[parameters->table[slot] - 1].name, name) != 0) {
+        slot = (slot + 1) & (parameters->table_size - 1);
+    }
+    return slot;
+}
+
+static void table_grow(struct parameters *parameters) {
+    if (parameters->table_size > 2 * (parameters->count + 1)) return;
+    memory_free(parameters->table);
+    parameters->table_size = parameters->table_size ? parameters->table_size * 2 : 64;
+    parameters->table = memory_allocate(parameters->table_size * sizeof(int));
+    for (size_t i = 0; i < parameters->count; i++) {
+        parameters->table[table_slot(parameters, parameters->items[i].name)] = (int)i + 1;
+    }
+}
+
+int parameters_find(const struct parameters *parameters, const char *name) {
+    if (!parameters->table_size) return -1;
+    return parameters->table[table_slot(parameters, name)] - 1;
+}
+
+static bool is_allocated(const struct parameters *parameters) {
+    return parameters->values[PARAMETER_WEIGHT] != NULL;
+}
+
+int parameters_add(struct parameters *parameters, const char *name,
+                   const struct op_parameter *wanted, struct error *error) {
+    int found = parameters_find(parameters, name);
+    if (found >= 0) {
+        const struct parameter *item = &parameters->items[found];
+        if (item->kind != wanted->kind) {
+            error_add(error, ERROR_SPEC, "the tensor \"%s\" is used as a %s and as a %s", name,
+                      kind_names[item->kind], kind_names[wanted->kind]);
+            return -1;
+        }
+        if (!shape_equal(item->shape, wanted->shape)) {
+            char first[64], second[64];
+            error_add(error, ERROR_SPEC, "the tensor \"%s\" is used with the shapes %s and %s",
+                      name, shape_text(item->shape, first), shape_text(wanted->shape, second));
+            return -1;
+        }
+        return found;
+    }
+    if (is_allocated(parameters)) {
+        error_add(error, ERROR_SPEC,
+                  "the tensor \"%s\" is not among the parameters of this network", name);
+        return -1;
+    }
+    table_grow(parameters);
+    size_t slot = table_slot(parameters, name);
+    memory_grow(parameters->items, parameters->count, parameters->capacity);
+    struct shape shape = wanted->shape;
+    struct parameter *item = &parameters->items[parameters->count];
+    *item = (struct parameter){
+        .name = arena_copy(&parameters->arena, name),
+        .kind = wanted->kind,
+        .shape = shape_dense(shape.n, shape.h, shape.w, shape.c),
+        .offset = parameters->sizes[wanted->kind],
+        .size = shape_elements(shape),
+        .initializer = wanted->initializer,
+        .value = wanted->value,
+        .fan_in = wanted->fan_in,
+    };
+    parameters->sizes[wanted->kind] +=
+        (item->size + PARAMETER_ALIGN - 1) / PARAMETER_ALIGN * PARAMETER_ALIGN;
+    parameters->table[slot] = (int)++parameters->count;
+    return (int)parameters->count - 1;
+}
+
+void parameters_allocate(struct parameters *parameters) {
+    if (is_allocated(parameters)) return;
+    for (int kind = 0; kind < PARAMETER_KINDS; kind++) {
+        size_t bytes = parameters->sizes[kind] * sizeof(float);
+        parameters->values[kind] = memory_allocate_aligned(bytes);
+        if (kind != PARAMETER_STATE) parameters->gradients[kind] = memory_allocate_aligned(bytes);
+    }
+}
+
+void parameters_initialize(struct parameters *parameters, uint64_t seed) {
+    for (size_t i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        float *values = parameter_values(parameters, (int)i);
+        if (item->initializer == INITIAL_CONSTANT) {
+            for (size_t k = 0; k < item->size; k++)
+                values[k] = (float)item->value;
+            continue;
+        }
+        double bound = item->value / sqrt(item->fan_in > 0 ? item->fan_in : 1.0);
+        struct random random = random_at(seed, RANDOM_STREAM_INITIAL, name_hash(item->name));
+        for (size_t k = 0; k < item->size; k++) {
+            values[k] = (float)((2.0 * random_uniform(&random) - 1.0) * bound);
+        }
+    }
+}
+
+void parameters_zero_gradients(struct parameters *parameters) {
+    for (int kind = 0; kind < PARAMETER_KINDS; kind++) {
+        if (parameters->gradients[kind]) {
+            memset(parameters->gradients[kind], 0, parameters->sizes[kind] * sizeof(float));
+        }
+    }
+}
+
+float *parameter_values(const struct parameters *parameters, int index) {
+    const struct parameter *item = &parameters->items[index];
+    float *values = parameters->values[item->kind];
+    return values ? values + item->offset : NULL;
+}
+
+float *parameter_gradients(const struct parameters *parameters, int index) {
+    const struct parameter *item = &parameters->items[index];
+    float *gradients = parameters->gradients[item->kind];
+    return gradients ? gradients + item->offset : NULL;
+}
+
+size_t parameters_weight_count(const struct parameters *parameters) {
+    size_t total = 0;
+    for (size_t i = 0; i < parameters->count; i++) {
+        if (parameters->items[i].kind == PARAMETER_WEIGHT) total += parameters->items[i].size;
+    }
+    return total;
+}
+
+size_t parameters_copy(struct parameters *to, const struct parameters *from) {
+    size_t copied = 0;
+    for (size_t i = 0; i < to->count; i++) {
+        const struct parameter *item = &to->items[i];
+        int found = parameters_find(from, item->name);
+        if (found < 0 || !shape_equal(from->items[found].shape, item->shape)) continue;
+        memcpy(parameter_values(to, (int)i), parameter_values(from, found),
+               item->size * sizeof(float));
+        copied++;
+    }
+    return copied;
+}
+
+uint32_t parameters_checksum(const struct parameters *parameters, unsigned kinds) {
+    uint32_t sum = 0;
+    for (size_t i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (!(kinds & 1u << item->kind)) continue;
+        const int32_t sizes[4] = {item->shape.n, item->shape.h, item->shape.w, item->shape.c};
+        uint32_t crc = checksum_crc32c(0, item->name, strlen(item->name) + 1);
+        crc = checksum_crc32c(crc, sizes, sizeof sizes);
+        crc =
+            checksum_crc32c(crc, parameter_values(parameters, (int)i), item->size * sizeof(float));
+        /* A sum over tensors does not depend on their order; CRCs are linear, so they are mixed
+         * first. */
+        crc ^= crc >> 16;
+        crc *= 0x7feb352du;
+        crc ^= crc >> 15;
+        sum += crc;
+    }
+    return sum;
+}

@@ -1,0 +1,99 @@
+/* Parameters as safetensors files, in the order of sizes that PyTorch uses. */
+#include "ops/parameters.h"
+#include <string.h>
+
+/* Sizes in the file: O,I,H,W, or one dimension for a vector. Returns the number of dimensions. */
+static int file_sizes(struct shape shape, int64_t *sizes) {
+    if (shape.n == 1 && shape.h == 1 && shape.w == 1) {
+        sizes[0] = shape.c;
+        return 1;
+    }
+    sizes[0] = shape.n;
+    sizes[1] = shape.c;
+    sizes[2] = shape.h;
+    sizes[3] = shape.w;
+    return 4;
+}
+
+/* Index of element (o, row, column, i) of our O,H,W,I order in the file's O,I,H,W order. */
+static size_t file_index(struct shape shape, size_t element) {
+    size_t c = (size_t)shape.c, w = (size_t)shape.w, h = (size_t)shape.h;
+    size_t i = element % c, column = element / c % w, row = element / (c * w) % h;
+    size_t o = element / (c * w * h);
+    return ((o * c + i) * h + row) * w + column;
+}
+
+bool parameters_write(const struct parameters *parameters, unsigned kinds, const char *path,
+                      json_t *metadata, struct error *error) {
+    size_t floats = 0;
+    for (size_t i = 0; i < parameters->count; i++) {
+        if (kinds & 1u << parameters->items[i].kind) floats += parameters->items[i].size;
+    }
+    struct safetensor *tensors = memory_allocate((parameters->count + 1) * sizeof *tensors);
+    float *ordered = memory_allocate(floats * sizeof(float));
+    float *next = ordered;
+    size_t count = 0;
+    for (size_t i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (!(kinds & 1u << item->kind)) continue;
+        const float *values = parameter_values(parameters, (int)i);
+        for (size_t k = 0; k < item->size; k++)
+            next[file_index(item->shape, k)] = values[k];
+        struct safetensor *tensor = &tensors[count++];
+        *tensor = (struct safetensor){.name = item->name,
+                                      .type = SAFETENSORS_F32,
+                                      .elements = (int64_t)item->size,
+                                      .bytes = item->size * sizeof(float),
+                                      .data = next};
+        tensor->dimensions = file_sizes(item->shape, tensor->shape);
+        next += item->size;
+    }
+    bool written = safetensors_write(path, tensors, count, metadata, error);
+    memory_free(ordered);
+    memory_free(tensors);
+    return written;
+}
+
+static bool check_tensor(const struct parameter *item, const struct safetensor *tensor,
+                         const char *path, struct error *error) {
+    if (!tensor) return error_add(error, ERROR_DATA, "%s has no tensor \"%s\"", path, item->name);
+    int64_t sizes[4];
+    int dimensions = file_sizes(item->shape, sizes);
+    bool same = tensor->dimensions == dimensions;
+    for (int d = 0; same && d < dimensions; d++)
+        same = tensor->shape[d] == sizes[d];
+    if (!same) {
+        return error_add(error, ERROR_DATA,
+                         "%s: the tensor \"%s\" has another shape than this network's, which has "
+                         "%d outputs, %d inputs and a %dx%d kernel",
+                         path, item->name, item->shape.n, item->shape.c, item->shape.h,
+                         item->shape.w);
+    }
+    if (tensor->type != SAFETENSORS_F32) {
+        return error_add(error, ERROR_DATA, "%s: the tensor \"%s\" is not of 32-bit floats", path,
+                         item->name);
+    }
+    return true;
+}
+
+bool parameters_read(struct parameters *parameters, unsigned kinds, const char *path,
+                     struct error *error) {
+    struct safetensors file = {0};
+    if (!safetensors_read(path, &file, error)) return false;
+    bool fits = true;
+    for (size_t i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (!(kinds & 1u << item->kind)) continue;
+        fits &= check_tensor(item, safetensors_find(&file, item->name), path, error);
+    }
+    for (size_t i = 0; fits && i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (!(kinds & 1u << item->kind)) continue;
+        const float *from = safetensors_find(&file, item->name)->data;
+        float *values = parameter_values(parameters, (int)i);
+        for (size_t k = 0; k < item->size; k++)
+            values[k] = from[file_index(item->shape, k)];
+    }
+    safetensors_free(&file);
+    return fits;
+}
