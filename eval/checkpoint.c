@@ -1,0 +1,148 @@
+#include "eval/checkpoint.h"
+#include "core/checksum.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t type_bytes(enum safetensors_type type) {
+    switch (type) {
+    case SAFETENSORS_F64:
+    case SAFETENSORS_I64:
+        return 8;
+    case SAFETENSORS_F32:
+    case SAFETENSORS_I32:
+        return 4;
+    case SAFETENSORS_I8:
+    case SAFETENSORS_U8:
+        return 1;
+    }
+    return 0;
+}
+
+static char *previous_path(const char *path) {
+    struct arena arena = {0};
+    char *text = arena_format(&arena, "%s.previous", path);
+    size_t length = strlen(text) + 1;
+    char *result = memory_allocate(length);
+    memcpy(result, text, length);
+    arena_free(&arena);
+    return result;
+}
+
+bool checkpoint_write(const char *path, int64_t step, const struct checkpoint_array *arrays,
+                      size_t count, struct error *error) {
+    struct safetensor *tensors = memory_allocate(count * sizeof *tensors);
+    json_t *metadata = json_object();
+    char text[32];
+    snprintf(text, sizeof text, "%" PRId64, step);
+    json_object_set_new(metadata, "step", json_string(text));
+    for (size_t i = 0; i < count; i++) {
+        const struct checkpoint_array *array = &arrays[i];
+        size_t bytes = array->count * type_bytes(array->type);
+        tensors[i] = (struct safetensor){.name = array->name,
+                                         .type = array->type,
+                                         .dimensions = 1,
+                                         .shape = {(int64_t)array->count},
+                                         .elements = (int64_t)array->count,
+                                         .bytes = bytes,
+                                         .data = array->data};
+        snprintf(text, sizeof text, "%08" PRIx32, checksum_crc32c(0, array->data, bytes));
+        json_object_set_new(metadata, array->name, json_string(text));
+    }
+    bool ok = true;
+    if (file_exists(path)) {
+        char *previous = previous_path(path);
+        ok = rename(path, previous) == 0 ||
+             error_add(error, ERROR_FAILED,
+                       "%s: cannot be renamed to keep it as the last checkpoint", path);
+        memory_free(previous);
+    }
+    ok = ok && safetensors_write(path, tensors, count, metadata, error);
+    json_decref(metadata);
+    memory_free(tensors);
+    return ok;
+}
+
+/* Reads a checkpoint and holds it against its checksums; the step, or -1 with a sentence. */
+static int64_t open_checked(const char *path, struct safetensors *file, struct error *error) {
+    if (!safetensors_read(path, file, error)) return -1;
+    const char *step = json_string_value(json_object_get(file->metadata, "step"));
+    for (size_t i = 0; step && i < file->count; i++) {
+        const struct safetensor *tensor = &file->tensors[i];
+        const char *wanted = json_string_value(json_object_get(file->metadata, tensor->name));
+        char found[16];
+        snprintf(found, sizeof found, "%08" PRIx32,
+                 checksum_crc32c(0, tensor->data, tensor->bytes));
+        if (!wanted || strcmp(wanted, found) != 0) {
+            error_add(error, ERROR_DATA, "%s: the checksum of \"%s\" does not hold", path,
+                      tensor->name);
+            safetensors_free(file);
+            return -1;
+        }
+    }
+    if (!step) {
+        error_add(error, ERROR_DATA, "%s: is not a checkpoint (no step)", path);
+        safetensors_free(file);
+        return -1;
+    }
+    return strtoll(step, NULL, 10);
+}
+
+int64_t checkpoint_step(const char *path) {
+    char *previous = previous_path(path);
+    const char *paths[2] = {path, previous};
+    int64_t step = -1;
+    for (int i = 0; i < 2 && step < 0; i++) {
+        if (!file_exists(paths[i])) continue;
+        struct safetensors file;
+        struct error error = {0};
+        step = open_checked(paths[i], &file, &error);
+        if (step >= 0)
+            safetensors_free(&file);
+        else
+            log_warn("%s; looking for the checkpoint before it", error.text);
+    }
+    memory_free(previous);
+    return step;
+}
+
+static bool fill(const char *path, const struct safetensors *file,
+                 const struct checkpoint_array *arrays, size_t count, struct error *error) {
+    for (size_t i = 0; i < count; i++) {
+        const struct safetensor *tensor = safetensors_find(file, arrays[i].name);
+        if (!tensor || tensor->type != arrays[i].type ||
+            tensor->elements != (int64_t)arrays[i].count)
+            return error_add(error, ERROR_SPEC,
+                             "%s: \"%s\" is missing or has another size; the spec or the space has "
+                             "changed since the run began: start a new run",
+                             path, arrays[i].name);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct safetensor *tensor = safetensors_find(file, arrays[i].name);
+        if (tensor->bytes) memcpy(arrays[i].data, tensor->data, tensor->bytes);
+    }
+    return true;
+}
+
+bool checkpoint_read(const char *path, int64_t step, const struct checkpoint_array *arrays,
+                     size_t count, struct error *error) {
+    char *previous = previous_path(path);
+    const char *paths[2] = {path, previous};
+    bool found = false, ok = false;
+    for (int i = 0; i < 2 && !found; i++) {
+        struct safetensors file;
+        if (!file_exists(paths[i])) continue;
+        struct error ignored = {0};
+        int64_t there = open_checked(paths[i], &file, &ignored);
+        found = there == step;
+        if (found) ok = fill(paths[i], &file, arrays, count, error);
+        if (there >= 0) safetensors_free(&file);
+    }
+    if (!found) error_add(error, ERROR_DATA, "%s: no checkpoint of step %" PRId64, path, step);
+    memory_free(previous);
+    return ok;
+}
