@@ -9,6 +9,7 @@
 #include <cmocka.h>
 // clang-format on
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
