@@ -1,0 +1,224 @@
+/*
+ * Gradient of dense convolutions with respect to weight and bias. Tiles are dealt to a fixed number
+ * of chunks that depends on the shape alone; every chunk sums into packed panels of its own, and
+ * the chunks are added in order: the sum does not depend on the number of threads.
+ */
+#include <omp.h>
+#include <string.h>
+
+#include "core/threads.h"
+#include "ops/conv2d_dense.h"
+#include "ops/conv2d_panel.h"
+#include "ops/kernel_simd.h"
+
+enum {
+    CHUNKS = 16,        /* at most; also the most threads that can help */
+    CHUNK_PIXELS = 128, /* fewer are not worth a chunk's own sums */
+    SEGMENT_PIXELS = 64 /* summed in registers before going to memory */
+};
+
+struct weight_gradient {
+    struct conv2d_dense dense;
+    struct conv2d_tiling tiling;
+    struct conv2d_runs runs;
+    const float *input, *grad_output;
+    int chunks;
+    size_t chunk_floats; /* sums of weights, then of bias */
+    size_t bias_offset;
+    size_t thread_floats;
+    bool bias;
+};
+
+static struct weight_gradient plan(const struct conv2d_shape *shape) {
+    struct weight_gradient w = {.dense = conv2d_dense_forward(shape)};
+    w.tiling = conv2d_tiling_make(&w.dense);
+    w.runs = conv2d_runs_of(&w.dense);
+    size_t pixels = (size_t)shape->batch * (size_t)shape->out_height * (size_t)shape->out_width;
+    size_t chunks = pixels / CHUNK_PIXELS + 1;
+    size_t tiles = (size_t)conv2d_tile_count(&w.dense, &w.tiling);
+    if (chunks > tiles) chunks = tiles;
+    w.chunks = chunks > CHUNKS ? CHUNKS : (int)chunks;
+    size_t groups = (size_t)w.dense.groups;
+    w.bias_offset = conv2d_round_up(groups * conv2d_packed_floats(&w.dense, &w.tiling), 16);
+    w.chunk_floats = w.bias_offset + conv2d_round_up(groups * w.tiling.channel_width, 16) + 16;
+    w.thread_floats = conv2d_round_up(w.tiling.input_floats, 16) +
+                      conv2d_round_up(w.tiling.stage_floats, 16) + 16;
+    return w;
+}
+
+size_t conv2d_dense_weight_scratch(const struct conv2d_shape *shape) {
+    struct weight_gradient w = plan(shape);
+    return ((size_t)w.chunks * w.chunk_floats + CONV2D_MAX_THREADS * w.thread_floats) *
+           sizeof(float);
+}
+
+/* A tile's output gradient for one group: pixels of `pitch` floats, channels padded to 8. */
+struct gradient_view {
+    const float *first;
+    size_t pitch, row_pitch;
+};
+
+static struct gradient_view view_gradient(const struct weight_gradient *w,
+                                          const struct conv2d_tile *tile, int group, float *stage) {
+    const struct conv2d_dense *d = &w->dense;
+    size_t row_pitch = (size_t)d->out_width * d->out_pitch;
+    size_t row = (size_t)tile->image * (size_t)d->out_height + (size_t)tile->y;
+    const float *from = w->grad_output + row * row_pitch + (size_t)tile->x * d->out_pitch +
+                        (size_t)group * (size_t)d->out_per_group;
+    if (!w->tiling.staged) return (struct gradient_view){from, d->out_pitch, row_pitch};
+    size_t width = w->tiling.channel_width;
+    float *to = stage;
+    for (int y = 0; y < tile->rows; y++)
+        for (int x = 0; x < tile->columns; x++) {
+            const float *pixel = from + (size_t)y * row_pitch + (size_t)x * d->out_pitch;
+            for (size_t i = 0; i < width; i++)
+                to[i] = i < (size_t)d->out_per_group ? pixel[i] : 0.0f;
+            to += width;
+        }
+    return (struct gradient_view){stage, width, (size_t)tile->columns * width};
+}
+
+/* sums += every input channel under every tap of one kernel row, times the panel's channels. */
+static void sum_kernel_row(const struct weight_gradient *w, const struct conv2d_panel *panel,
+                           struct outer_block block) {
+    const float *input = block.input;
+    for (int column = 0; column < w->runs.columns; column++) {
+        int length = (int)w->runs.length;
+        int blocks = (length + panel->max_rows - 1) / panel->max_rows;
+        block.input = input + (size_t)column * w->runs.column_step;
+        for (int i = 0; i < blocks; i++) {
+            int rows = length / blocks + (i < length % blocks);
+            panel->outer(&block, rows);
+            block.input += rows;
+            block.sums += (size_t)rows * (size_t)panel->width;
+        }
+    }
+}
+
+static void sum_segment(const struct weight_gradient *w, const float *input,
+                        struct gradient_view gradient, int rows, int columns, float *sums) {
+    const struct conv2d_dense *d = &w->dense;
+    const struct conv2d_tiling *t = &w->tiling;
+    size_t kernel_row = (size_t)d->kernel_w * (size_t)d->in_per_group;
+    struct outer_block block = {
+        .input_step = conv2d_tile_step(d, t),
+        .input_row_step = (size_t)d->step * t->row_floats,
+        .gradient_step = gradient.pitch,
+        .gradient_row_step = gradient.row_pitch,
+        .pixel_rows = rows,
+        .pixel_columns = columns,
+    };
+    for (int ky = 0; ky < d->kernel_h; ky++) {
+        block.input = input + (size_t)(ky * d->dilation) * t->row_floats;
+        for (size_t first = 0; first < t->channel_width;) {
+            const struct conv2d_panel *panel = conv2d_panel_next((int)(t->channel_width - first));
+            block.gradient = gradient.first + first;
+            block.sums = sums + first * (size_t)d->kernel_h * kernel_row +
+                         (size_t)ky * kernel_row * (size_t)panel->width;
+            sum_kernel_row(w, panel, block);
+            first += (size_t)panel->width;
+        }
+    }
+}
+
+/* sums[channel] += gradient over the tile. Four vectors at a time hide the latency of the adds. */
+static void sum_bias(const struct weight_gradient *w, const struct conv2d_tile *tile,
+                     struct gradient_view gradient, float *sums) {
+    for (size_t first = 0; first < w->tiling.channel_width; first += 32) {
+        size_t left = (w->tiling.channel_width - first) / 8;
+        size_t vectors = left < 4 ? left : 4;
+        simd_float8 sum[4] = {{0}, {0}, {0}, {0}};
+        for (int y = 0; y < tile->rows; y++) {
+            const float *pixel = gradient.first + (size_t)y * gradient.row_pitch + first;
+            for (int x = 0; x < tile->columns; x++, pixel += gradient.pitch) {
+                if (vectors == 4) {
+                    sum[0] += simd_load8(pixel);
+                    sum[1] += simd_load8(pixel + 8);
+                    sum[2] += simd_load8(pixel + 16);
+                    sum[3] += simd_load8(pixel + 24);
+                } else {
+                    sum[0] += simd_load8(pixel);
+                    if (vectors > 1) sum[1] += simd_load8(pixel + 8);
+                    if (vectors > 2) sum[2] += simd_load8(pixel + 16);
+                }
+            }
+        }
+        for (size_t v = 0; v < vectors; v++) {
+            float *to = sums + first + v * 8;
+            simd_store8(to, simd_load8(to) + sum[v]);
+        }
+    }
+}
+
+static void sum_tile(const struct weight_gradient *w, int index, float *sums, float *buffer) {
+    const struct conv2d_dense *d = &w->dense;
+    const struct conv2d_tiling *t = &w->tiling;
+    struct conv2d_tile tile = conv2d_tile_at(d, t, index);
+    float *stage = buffer + conv2d_round_up(t->input_floats, 16);
+    for (int group = 0; group < d->groups; group++) {
+        const float *input = conv2d_tile_input(d, t, &tile, w->input, group, buffer);
+        struct gradient_view gradient = view_gradient(w, &tile, group, stage);
+        float *group_sums = sums + (size_t)group * conv2d_packed_floats(d, t);
+        /* A direct tile is one long row: its segments lie side by side, others below each other. */
+        int columns = t->direct ? SEGMENT_PIXELS : tile.columns;
+        int rows = columns < SEGMENT_PIXELS ? SEGMENT_PIXELS / columns : 1;
+        for (int y = 0; y < tile.rows; y += rows)
+            for (int x = 0; x < tile.columns; x += columns) {
+                struct gradient_view part = gradient;
+                part.first += (size_t)y * gradient.row_pitch + (size_t)x * gradient.pitch;
+                const float *from = input + (size_t)(y * d->step) * t->row_floats +
+                                    (size_t)x * conv2d_tile_step(d, t);
+                sum_segment(w, from, part, y + rows > tile.rows ? tile.rows - y : rows,
+                            x + columns > tile.columns ? tile.columns - x : columns, group_sums);
+            }
+        if (w->bias)
+            sum_bias(w, &tile, gradient, sums + w->bias_offset + (size_t)group * t->channel_width);
+    }
+}
+
+/* Adds all chunks to the first, in order. */
+static void add_chunks(const struct weight_gradient *w, float *sums) {
+    enum { STRIP = 1024 };
+    size_t strips = (w->chunk_floats + STRIP - 1) / STRIP;
+#pragma omp parallel for schedule(static)
+    for (size_t strip = 0; strip < strips; strip++) {
+        size_t end = (strip + 1) * STRIP < w->chunk_floats ? (strip + 1) * STRIP : w->chunk_floats;
+        for (int chunk = 1; chunk < w->chunks; chunk++) {
+            const float *from = sums + (size_t)chunk * w->chunk_floats;
+            for (size_t i = strip * STRIP; i < end; i++)
+                sums[i] += from[i];
+        }
+    }
+}
+
+void conv2d_dense_backward_weight(const struct conv2d_shape *shape, const float *input,
+                                  const float *grad_output, float *grad_weight, float *grad_bias,
+                                  void *scratch) {
+    struct weight_gradient w = plan(shape);
+    if (w.chunks == 0) return;
+    w.input = input;
+    w.grad_output = grad_output;
+    w.bias = grad_bias != NULL;
+    float *sums = scratch;
+    float *buffers = sums + (size_t)w.chunks * w.chunk_floats;
+    size_t tiles = (size_t)conv2d_tile_count(&w.dense, &w.tiling);
+    int threads = omp_get_max_threads();
+    if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    for (int chunk = 0; chunk < w.chunks; chunk++) {
+        float *chunk_sums = sums + (size_t)chunk * w.chunk_floats;
+        float *buffer = buffers + (size_t)omp_get_thread_num() * w.thread_floats;
+        size_t begin, end;
+        threads_chunk(tiles, w.chunks, chunk, &begin, &end);
+        memset(chunk_sums, 0, w.chunk_floats * sizeof(float));
+        for (size_t tile = begin; tile < end; tile++)
+            sum_tile(&w, (int)tile, chunk_sums, buffer);
+    }
+    add_chunks(&w, sums);
+    conv2d_unpack_weight(&w.dense, &w.tiling, sums, grad_weight);
+    int out_per_group = w.dense.out_per_group;
+    for (int channel = 0; grad_bias && channel < shape->out_channels; channel++)
+        grad_bias[channel] +=
+            sums[w.bias_offset + (size_t)(channel / out_per_group) * w.tiling.channel_width +
+                 (size_t)(channel % out_per_group)];
+}

@@ -1,0 +1,63 @@
+/* Shapes of convolutions, and which kernel serves which shape. */
+#include "ops/conv2d_kernel.h"
+
+#include "ops/conv2d_depthwise.h"
+
+int conv2d_out_size(int size, int kernel, int stride, int pad, int dilation) {
+    int room = size + 2 * pad - dilation * (kernel - 1) - 1;
+    return room < 0 ? 0 : room / stride + 1;
+}
+
+void conv2d_shape_complete(struct conv2d_shape *s) {
+    s->out_height = conv2d_out_size(s->height, s->kernel_h, s->stride, s->pad_h, s->dilation);
+    s->out_width = conv2d_out_size(s->width, s->kernel_w, s->stride, s->pad_w, s->dilation);
+    s->in_pitch = (int)conv2d_round_up((size_t)s->in_channels, 8);
+    s->out_pitch = (int)conv2d_round_up((size_t)s->out_channels, 8);
+}
+
+size_t conv2d_forward_scratch(const struct conv2d_shape *shape) {
+    struct conv2d_dense dense = conv2d_dense_forward(shape);
+    return conv2d_is_depthwise(shape) ? conv2d_depthwise_correlate_scratch(&dense)
+                                      : conv2d_dense_correlate_scratch(&dense);
+}
+
+void conv2d_forward(const struct conv2d_shape *shape, const float *input, const float *weight,
+                    const float *bias, float *output, void *scratch) {
+    struct conv2d_dense dense = conv2d_dense_forward(shape);
+    if (conv2d_is_depthwise(shape))
+        conv2d_depthwise_correlate(&dense, input, weight, false, bias, output, false, scratch);
+    else
+        conv2d_dense_correlate(&dense, input, weight, false, bias, output, false, scratch);
+}
+
+size_t conv2d_backward_data_scratch(const struct conv2d_shape *shape) {
+    struct conv2d_dense dense = conv2d_dense_backward_data(shape);
+    return conv2d_is_depthwise(shape) ? conv2d_depthwise_correlate_scratch(&dense)
+                                      : conv2d_dense_correlate_scratch(&dense);
+}
+
+void conv2d_backward_data(const struct conv2d_shape *shape, const float *grad_output,
+                          const float *weight, float *grad_input, bool accumulate, void *scratch) {
+    struct conv2d_dense dense = conv2d_dense_backward_data(shape);
+    if (conv2d_is_depthwise(shape))
+        conv2d_depthwise_correlate(&dense, grad_output, weight, true, NULL, grad_input, accumulate,
+                                   scratch);
+    else
+        conv2d_dense_correlate(&dense, grad_output, weight, true, NULL, grad_input, accumulate,
+                               scratch);
+}
+
+size_t conv2d_backward_weight_scratch(const struct conv2d_shape *shape) {
+    return conv2d_is_depthwise(shape) ? conv2d_depthwise_weight_scratch(shape)
+                                      : conv2d_dense_weight_scratch(shape);
+}
+
+void conv2d_backward_weight(const struct conv2d_shape *shape, const float *input,
+                            const float *grad_output, float *grad_weight, float *grad_bias,
+                            void *scratch) {
+    if (conv2d_is_depthwise(shape))
+        conv2d_depthwise_backward_weight(shape, input, grad_output, grad_weight, grad_bias,
+                                         scratch);
+    else
+        conv2d_dense_backward_weight(shape, input, grad_output, grad_weight, grad_bias, scratch);
+}
