@@ -139,11 +139,14 @@ bool file_append(const char *path, const void *data, size_t size, struct error *
     bool fresh = !file_exists(path);
     int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
     if (file < 0) return cannot_write(path, errno, error);
-    off_t before = lseek(file, 0, SEEK_END);
+    struct stat status;
+    bool regular = fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+    off_t before = regular ? status.st_size : -1;
     bool done = write_whole(file, data, size);
     int reason = errno;
     /* Half a line would spoil the file for every later reader. */
-    if (!done && before >= 0 && ftruncate(file, before) != 0) reason = errno;
+    if (!done && before >= 0 && ftruncate(file, before) != 0)
+        error_add(error, ERROR_FAILED, "cannot remove the half-written end of \"%s\"", path);
     if (done && fsync(file) != 0 && errno != EINVAL && errno != EROFS) {
         done = false;
         reason = errno;

@@ -15,6 +15,7 @@ struct reader {
     const char *file;
     const char *text;
     size_t length;
+    bool has_lines; /* false for a setting: its one line is the file name of its positions */
     struct arena *arena;
     struct error *error;
     struct anchor *anchors;
@@ -23,12 +24,14 @@ struct reader {
 };
 
 static struct position position_of(const struct reader *reader, yaml_mark_t mark) {
+    if (!reader->has_lines) return (struct position){reader->file, 0, 0};
     return (struct position){reader->file, (int)mark.line + 1, (int)mark.column + 1};
 }
 
 /* libyaml names a place by its offset alone when bytes are not UTF-8 or not printable. */
 static struct position position_at_offset(const struct reader *reader, size_t offset) {
     struct position position = {reader->file, 1, 1};
+    if (!reader->has_lines) return (struct position){reader->file, 0, 0};
     if (offset > reader->length) offset = reader->length;
     for (size_t i = 0; i < offset; i++) {
         if (reader->text[i] == '\n') {
@@ -41,6 +44,20 @@ static struct position position_at_offset(const struct reader *reader, size_t of
     return position;
 }
 
+/* A mark counts lines, and characters within its line; the text is in bytes. */
+static char character_at(const struct reader *reader, yaml_mark_t mark) {
+    const char *here = reader->text, *end = reader->text + reader->length;
+    for (size_t line = 0; line < mark.line && here < end; line++) {
+        const char *newline = memchr(here, '\n', (size_t)(end - here));
+        here = newline ? newline + 1 : end;
+    }
+    for (size_t column = 0; column < mark.column && here < end; column++)
+        do
+            here++;
+        while (here < end && ((unsigned char)*here & 0xc0) == 0x80);
+    return here < end ? *here : '\0';
+}
+
 static bool report_syntax_error(struct reader *reader) {
     const yaml_parser_t *parser = &reader->parser;
     const char *problem = parser->problem ? parser->problem : "it cannot be read";
@@ -49,12 +66,10 @@ static bool report_syntax_error(struct reader *reader) {
                         position_at_offset(reader, parser->problem_offset), "not valid YAML: %s",
                         problem);
     struct position position = position_of(reader, parser->problem_mark);
-    size_t index = parser->problem_mark.index;
-    if (index < reader->length && position_at_offset(reader, index).line == position.line &&
-        reader->text[index] == '\t')
+    if (character_at(reader, parser->problem_mark) == '\t')
         return error_at(reader->error, ERROR_SPEC, position,
                         "not valid YAML: a tab stands here; indent with spaces");
-    if (parser->context)
+    if (parser->context && reader->has_lines)
         return error_at(reader->error, ERROR_SPEC, position, "not valid YAML: %s %s (from line %d)",
                         problem, parser->context, (int)parser->context_mark.line + 1);
     return error_at(reader->error, ERROR_SPEC, position, "not valid YAML: %s", problem);
@@ -309,12 +324,13 @@ static struct yaml_node *read_stream(struct reader *reader) {
 }
 
 /* Reads a text into an arena; NULL when an error was added. */
-static struct yaml_node *read_text(const char *file, const char *text, size_t length,
-                                   struct arena *arena, struct error *error) {
+static struct yaml_node *read_text(const char *file, bool has_lines, const char *text,
+                                   size_t length, struct arena *arena, struct error *error) {
     struct error own = {0}; /* tells whether this text added an error, even when `error` is NULL */
     struct reader reader = {.file = file,
                             .text = text,
                             .length = length,
+                            .has_lines = has_lines,
                             .arena = arena,
                             .error = error ? error : &own};
     int before = reader.error->count;
@@ -334,7 +350,7 @@ bool yaml_parse(const char *path, const char *text, size_t length, struct yaml_d
                 struct error *error) {
     memset(document, 0, sizeof *document);
     document->path = arena_copy(&document->arena, path);
-    document->root = read_text(document->path, text, length, &document->arena, error);
+    document->root = read_text(document->path, true, text, length, &document->arena, error);
     if (document->root) return true;
     yaml_free(document);
     return false;
@@ -357,15 +373,6 @@ void yaml_free(struct yaml_document *document) {
 
 /* --- Settings
  * -------------------------------------------------------------------------------------- */
-
-/* A setting has no lines: its nodes are placed at "--set key=value". */
-static void place_at_setting(struct yaml_node *node, const char *file) {
-    node->position = (struct position){file, 0, 0};
-    for (int i = 0; i < node->count; i++) {
-        if (node->keys) place_at_setting(node->keys[i], file);
-        place_at_setting(node->items[i], file);
-    }
-}
 
 static struct yaml_node **add_to_map(struct arena *arena, struct yaml_node *map, const char *key,
                                      const char *file) {
@@ -423,9 +430,8 @@ bool yaml_set(struct yaml_document *document, const char *setting, struct error 
     const char *equals = strchr(setting, '=');
     if (!equals || equals == setting)
         return error_at(error, ERROR_SPEC, position, "a setting must read key.path=value");
-    struct yaml_node *value = read_text(file, equals + 1, strlen(equals + 1), arena, error);
+    struct yaml_node *value = read_text(file, false, equals + 1, strlen(equals + 1), arena, error);
     if (!value) return false;
-    place_at_setting(value, file);
 
     char *part = arena_copy(arena, setting);
     part[equals - setting] = '\0';

@@ -34,7 +34,8 @@ struct yaml_document {
 bool yaml_read(const char *path, struct yaml_document *document, struct error *error);
 bool yaml_parse(const char *path, const char *text, size_t length, struct yaml_document *document,
                 struct error *error);
-void yaml_free(struct yaml_document *document);
+/* libyaml exports an undocumented function of this name and calls it: ours needs another symbol. */
+void yaml_free(struct yaml_document *document) __asm__("tamis_yaml_free");
 
 /* The value under `key`, or NULL. `map` may be NULL or of another kind (then NULL). */
 struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
