@@ -110,29 +110,33 @@ static void run_backward(struct plan *plan, struct plan_node *planned, unsigned 
     if (plan->is_timed) planned->seconds += clock_seconds() - start;
 }
 
-void plan_backward(struct plan *plan, int value, unsigned want) {
-    const struct graph *graph = plan->graph;
-    float *start = buffer_place(plan, plan->gradient_buffer[value]);
-    memset(plan->is_written, 0, graph->value_count * sizeof(bool));
-    if (!start || !(graph->values[value].depends & want)) return;
-    memset(start, 0, shape_floats(graph->values[value].shape) * sizeof(float));
-    start[0] = 1.0f;
-    plan->is_written[value] = true;
-    for (int i = plan->node_count; i-- > 0;) {
-        struct plan_node *planned = &plan->nodes[i];
-        const struct graph_node *node = planned->node;
-        bool runs = planned->has_backward && plan->branch_runs[node->branch] &&
-                    plan->is_written[node->output] && graph->values[node->output].depends & want;
-        if (runs) run_backward(plan, planned, want);
-    }
-    if (!(want & WANT_INPUTS)) return;
-    /* An input that no running node reads has a gradient of zero. */
-    for (size_t i = 0; i < graph->value_count; i++) {
-        const struct graph_value *item = &graph->values[i];
+/* An input that no running node reads has a gradient of zero. */
+static void zero_unwritten_inputs(struct plan *plan) {
+    for (size_t i = 0; i < plan->graph->value_count; i++) {
+        const struct graph_value *item = &plan->graph->values[i];
         float *gradient = buffer_place(plan, plan->gradient_buffer[i]);
         if (item->kind != VALUE_INPUT || !gradient || plan->is_written[i]) continue;
         memset(gradient, 0, shape_floats(item->shape) * sizeof(float));
     }
+}
+
+void plan_backward(struct plan *plan, int value, unsigned want) {
+    const struct graph *graph = plan->graph;
+    float *start = buffer_place(plan, plan->gradient_buffer[value]);
+    memset(plan->is_written, 0, graph->value_count * sizeof(bool));
+    if (start && graph->values[value].depends & want && is_active(plan, value)) {
+        memset(start, 0, shape_floats(graph->values[value].shape) * sizeof(float));
+        start[0] = 1.0f;
+        plan->is_written[value] = true;
+    }
+    for (int i = plan->node_count; i-- > 0;) {
+        struct plan_node *planned = &plan->nodes[i];
+        const struct graph_node *node = planned->node;
+        bool runs = planned->has_backward && plan->branch_runs[node->branch] &&
+                    plan->is_written[node->output];
+        if (runs) run_backward(plan, planned, want);
+    }
+    if (want & WANT_INPUTS) zero_unwritten_inputs(plan);
 }
 
 static bool all_finite(const float *data, size_t count) {
