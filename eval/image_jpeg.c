@@ -76,6 +76,14 @@ static bool decode(struct jpeg_work *work, const char *path, const unsigned char
     return true;
 }
 
+/* Apart, and without variables of its own that the jump could spoil. */
+static bool try_decode(struct jpeg_work *work, const char *path, const unsigned char *data,
+                       size_t size, struct error *error) {
+    if (setjmp(work->escape) != 0)
+        return error_add(error, ERROR_DATA, "%s: the JPEG is broken: %s", path, work->reason);
+    return decode(work, path, data, size, error);
+}
+
 bool image_decode_jpeg(const char *path, const unsigned char *data, size_t size,
                        struct image *image, struct error *error) {
     struct jpeg_work work = {.image = image};
@@ -83,11 +91,7 @@ bool image_decode_jpeg(const char *path, const unsigned char *data, size_t size,
     work.errors.error_exit = give_up;
     work.errors.emit_message = judge_warning;
     work.errors.output_message = print_nothing;
-    bool good = false;
-    if (setjmp(work.escape) == 0)
-        good = decode(&work, path, data, size, error);
-    else
-        error_add(error, ERROR_DATA, "%s: the JPEG is broken: %s", path, work.reason);
+    bool good = try_decode(&work, path, data, size, error);
     jpeg_destroy_decompress(&work.decoder);
     return good;
 }

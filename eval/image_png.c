@@ -76,18 +76,20 @@ static bool decode(struct png_work *work, const char *path, struct error *error)
     return true;
 }
 
+/* Apart, and without variables of its own that the jump could spoil. */
+static bool try_decode(struct png_work *work, const char *path, struct error *error) {
+    if (setjmp(png_jmpbuf(work->png)) != 0)
+        return error_add(error, ERROR_DATA, "%s: the PNG is broken: %s", path, work->reason);
+    return decode(work, path, error);
+}
+
 bool image_decode_png(const char *path, const unsigned char *data, size_t size, struct image *image,
                       struct error *error) {
     struct png_work work = {.input = data, .input_size = size, .image = image};
     work.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &work, keep_reason, ignore_warning);
     work.info = work.png ? png_create_info_struct(work.png) : NULL;
-    bool good = false;
-    if (!work.info)
-        error_add(error, ERROR_FAILED, "%s: libpng could not be started", path);
-    else if (setjmp(png_jmpbuf(work.png)) == 0)
-        good = decode(&work, path, error);
-    else
-        error_add(error, ERROR_DATA, "%s: the PNG is broken: %s", path, work.reason);
+    bool good = work.info ? try_decode(&work, path, error)
+                          : error_add(error, ERROR_FAILED, "%s: libpng could not be started", path);
     png_destroy_read_struct(&work.png, &work.info, NULL);
     return good;
 }
@@ -120,21 +122,23 @@ static void encode(struct png_work *work, const struct image *image) {
     png_write_end(png, NULL);
 }
 
+static bool try_encode(struct png_work *work, const char *path, const struct image *image,
+                       struct error *error) {
+    if (setjmp(png_jmpbuf(work->png)) != 0)
+        return error_add(error, ERROR_FAILED, "%s: the PNG could not be written: %s", path,
+                         work->reason);
+    encode(work, image);
+    return true;
+}
+
 bool image_encode_png(const char *path, const struct image *image, unsigned char **data,
                       size_t *size, struct error *error) {
     struct png_work work = {.output_size = 4096 + image_bytes(image)};
     work.output = memory_allocate(work.output_size);
     work.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &work, keep_reason, ignore_warning);
     work.info = work.png ? png_create_info_struct(work.png) : NULL;
-    bool good = false;
-    if (!work.info) {
-        error_add(error, ERROR_FAILED, "%s: libpng could not be started", path);
-    } else if (setjmp(png_jmpbuf(work.png)) == 0) {
-        encode(&work, image);
-        good = true;
-    } else {
-        error_add(error, ERROR_FAILED, "%s: the PNG could not be written: %s", path, work.reason);
-    }
+    bool good = work.info ? try_encode(&work, path, image, error)
+                          : error_add(error, ERROR_FAILED, "%s: libpng could not be started", path);
     png_destroy_write_struct(&work.png, &work.info);
     if (!good) {
         memory_free(work.output);

@@ -38,6 +38,7 @@ static int32_t spread(struct scene *scene, int32_t most) {
 
 /* Uniform in the logarithm, roughly: first the octave, then the place in it. */
 static int32_t between_octaves(struct scene *scene, int32_t least, int32_t most) {
+    if (most < least) most = least;
     int octaves = 0;
     while (least << (octaves + 1) <= most)
         octaves++;
