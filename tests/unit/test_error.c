@@ -115,6 +115,9 @@ static void the_nearest_word_is_suggested(void **state) {
     assert_string_equal(error_nearest("ocnv", words, 5), "conv");
     assert_string_equal(error_nearest("concta", words, 5), "concat");
     assert_string_equal(error_nearest("dad", words, 5), "add");
+    const char *const short_word[] = {"lr"};
+    assert_string_equal(error_nearest("l", short_word, 1), "lr");
+    assert_null(error_nearest("xy", short_word, 1));
     assert_null(error_nearest("softmax", words, 5));
     assert_null(error_nearest("x", words, 5));
     assert_null(error_nearest("", words, 5));
