@@ -32,7 +32,7 @@ struct drawing {
 /*
  * Adds the <svg> element: layers by longest path from the inputs, order in a layer by barycentre
  * sweeps (Sugiyama, Tagawa, Toda, "Methods for visual understanding of hierarchical system
- * structures", 1981), positions straightened by the median of the neighbours. Needs svg_style_write
+ * structures", 1981), chains and long edges straight. Needs svg_style_write
  * once a page. False with an ERROR_FAILED sentence for a cycle or an index out of range; nothing is
  * added then.
  */

@@ -204,7 +204,7 @@ static void layout_fold(struct drawing_layout *layout) {
         size_t end = layout->layer_count;
         if (c + 1 < count) {
             size_t even = begin + left / (count - c) - 1;
-            size_t slack = left / (count - c) / 5;
+            size_t slack = left / (count - c) / 7;
             size_t best = even;
             for (size_t l = even - slack; l <= even + slack && l + 1 < layout->layer_count; l++) {
                 if (layout_cut(layout, l) < layout_cut(layout, best)) best = l;

@@ -1,20 +1,127 @@
 #include "core/memory.h"
 #include "results/drawing_layout.h"
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 
-/* One pull on a node: where a neighbour stands, and how much the edge between them wants to be
- * straight. The ranks follow Gansner et al., "A technique for drawing directed graphs", 1993: long
- * edges most, then chains of nodes, then the ends of long edges. */
+/* Nodes that are joined from layer to layer form a block and share one x, so that chains of
+ * operations and long edges are drawn straight. The idea is that of Brandes and Köpf, "Fast and
+ * simple horizontal coordinate assignment", 2001; blocks are then moved to the median of their
+ * neighbours. */
+enum { NONE = -1, SWEEPS = 40 };
+
+struct blocks {
+    long *above; /* the node of the layer above that is joined to this one, or NONE */
+    long *below;
+    size_t *block; /* of every node: its topmost node */
+    size_t *tops;  /* the blocks, from left to right */
+    size_t count;
+};
+
+/* How much an edge wants to be straight: pieces of long edges most, then chains of nodes (most of
+ * all where the chain goes on), then the ends of long edges. After Gansner et al., "A technique for
+ * drawing directed graphs", 1993. */
+static int pull_weight(const struct drawing_layout *layout, const struct layout_segment *segment) {
+    const struct layout_node *from = &layout->nodes[segment->from];
+    const struct layout_node *to = &layout->nodes[segment->to];
+    if (from->bend && to->bend) return 8;
+    return from->bend || to->bend ? 1 : 4;
+}
+
+static int chain_weight(const struct drawing_layout *layout, const struct layout_segment *segment) {
+    int weight = 3 * pull_weight(layout, segment);
+    for (size_t s = 0; s < layout->segment_count; s++) {
+        const struct layout_segment *other = &layout->segments[s];
+        if (other->from == segment->to && !layout->nodes[other->to].bend) return weight + 1;
+    }
+    return weight;
+}
+
+/* True if a segment crosses one that is joined already. */
+static bool crosses_joined(const struct drawing_layout *layout, const struct blocks *blocks,
+                           const struct layout_segment *segment) {
+    const struct layout_node *from = &layout->nodes[segment->from];
+    const struct layout_node *to = &layout->nodes[segment->to];
+    const struct layout_layer *layer = &layout->layers[from->layer];
+    for (size_t i = 0; i < layer->count; i++) {
+        long end = blocks->below[layer->nodes[i]];
+        if (end == NONE) continue;
+        size_t place = layout->nodes[end].place;
+        if ((i < from->place && place > to->place) || (i > from->place && place < to->place)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void blocks_join(const struct drawing_layout *layout, struct blocks *blocks) {
+    int *weights = memory_allocate(layout->segment_count * sizeof *weights);
+    int heaviest = 0;
+    for (size_t s = 0; s < layout->segment_count; s++) {
+        weights[s] = chain_weight(layout, &layout->segments[s]);
+        if (weights[s] > heaviest) heaviest = weights[s];
+    }
+    for (int weight = heaviest; weight > 0; weight--) {
+        for (size_t s = 0; s < layout->segment_count; s++) {
+            const struct layout_segment *segment = &layout->segments[s];
+            if (weights[s] != weight || blocks->below[segment->from] != NONE ||
+                blocks->above[segment->to] != NONE || crosses_joined(layout, blocks, segment)) {
+                continue;
+            }
+            blocks->below[segment->from] = (long)segment->to;
+            blocks->above[segment->to] = (long)segment->from;
+        }
+    }
+    memory_free(weights);
+}
+
+static double least_distance(const struct layout_node *left, const struct layout_node *right) {
+    return (left->width + right->width) / 2 + LAYOUT_GAP;
+}
+
+/* The nodes beside a node in its layer; NULL at the ends. */
+static const struct layout_node *beside(const struct drawing_layout *layout, size_t node,
+                                        int side) {
+    const struct layout_layer *layer = &layout->layers[layout->nodes[node].layer];
+    size_t place = layout->nodes[node].place;
+    if (side < 0) return place > 0 ? &layout->nodes[layer->nodes[place - 1]] : NULL;
+    return place + 1 < layer->count ? &layout->nodes[layer->nodes[place + 1]] : NULL;
+}
+
+/* Puts every block as far left as it can go. Joined segments do not cross, so "left of" has no
+ * cycles among blocks: each round places those whose left neighbours are all placed. */
+static void blocks_pack(struct drawing_layout *layout, struct blocks *blocks) {
+    bool *placed = memory_allocate(layout->node_count * sizeof *placed);
+    size_t before = SIZE_MAX;
+    while (blocks->count != before) {
+        before = blocks->count;
+        for (size_t top = 0; top < layout->node_count; top++) {
+            if (blocks->above[top] != NONE || placed[top]) continue;
+            double x = 0;
+            bool ready = true;
+            for (long node = (long)top; node != NONE && ready; node = blocks->below[node]) {
+                const struct layout_node *left = beside(layout, (size_t)node, -1);
+                if (!left) continue;
+                ready = placed[left - layout->nodes];
+                x = fmax(x, left->x + least_distance(left, &layout->nodes[node]));
+            }
+            if (!ready) continue;
+            for (long node = (long)top; node != NONE; node = blocks->below[node]) {
+                layout->nodes[node].x = x;
+                blocks->block[node] = top;
+                placed[node] = true;
+            }
+            blocks->tops[blocks->count++] = top;
+        }
+    }
+    memory_free(placed);
+}
+
+/* A neighbour's place, and how strongly it pulls. */
 struct pull {
     double x;
     double weight;
 };
-
-static double pull_weight(const struct layout_node *a, const struct layout_node *b) {
-    if (a->bend && b->bend) return 8;
-    return a->bend || b->bend ? 1 : 4;
-}
 
 static int pull_compare(const void *left, const void *right) {
     const struct pull *a = left;
@@ -37,116 +144,62 @@ static double pull_median(struct pull *pulls, size_t count) {
     return pulls[count - 1].x;
 }
 
-struct workspace {
-    struct pull *pulls;
-    double *wanted;  /* by place in the layer */
-    double *weights; /* of blocks */
-    double *means;
-    size_t *sizes;
-};
-
-static double least_distance(const struct layout_node *left, const struct layout_node *right) {
-    return (left->width + right->width) / 2 + LAYOUT_GAP;
-}
-
-/* Moves the nodes of a layer as near as they can come to where they want to be, in least squares,
- * with their order and distances kept: after taking the distances out this is isotonic regression,
- * which pooling adjacent violators solves exactly (Ayer et al., 1955). */
-static void layout_place(struct drawing_layout *layout, const struct layout_layer *layer,
-                         struct workspace *work) {
-    size_t blocks = 0;
-    double offset = 0;
-    for (size_t i = 0; i < layer->count; i++) {
-        const struct layout_node *node = &layout->nodes[layer->nodes[i]];
-        if (i) offset += least_distance(&layout->nodes[layer->nodes[i - 1]], node);
-        work->means[blocks] = work->wanted[i] - offset;
-        /* work->weights[i] was read before it is overwritten, for blocks <= i. */
-        work->weights[blocks] = work->weights[i];
-        work->sizes[blocks] = 1;
-        blocks++;
-        while (blocks > 1 && work->means[blocks - 2] > work->means[blocks - 1]) {
-            double a = work->weights[blocks - 2];
-            double b = work->weights[blocks - 1];
-            work->means[blocks - 2] =
-                (a * work->means[blocks - 2] + b * work->means[blocks - 1]) / (a + b);
-            work->weights[blocks - 2] = a + b;
-            work->sizes[blocks - 2] += work->sizes[blocks - 1];
-            blocks--;
-        }
+/* Moves a block to the median of the nodes it has edges with, as far as the blocks beside it let
+ * it. */
+static void block_move(struct drawing_layout *layout, const struct blocks *blocks, size_t top,
+                       struct pull *pulls) {
+    size_t count = 0;
+    for (size_t s = 0; s < layout->segment_count; s++) {
+        const struct layout_segment *segment = &layout->segments[s];
+        bool from = blocks->block[segment->from] == top;
+        bool to = blocks->block[segment->to] == top;
+        if (from == to) continue;
+        pulls[count].x = layout->nodes[from ? segment->to : segment->from].x;
+        pulls[count++].weight = pull_weight(layout, segment);
     }
-    size_t i = 0;
-    offset = 0;
-    for (size_t block = 0; block < blocks; block++) {
-        for (size_t k = 0; k < work->sizes[block]; k++, i++) {
-            struct layout_node *node = &layout->nodes[layer->nodes[i]];
-            if (i) offset += least_distance(&layout->nodes[layer->nodes[i - 1]], node);
-            node->x = work->means[block] + offset;
-        }
+    if (count == 0) return;
+    double x = pull_median(pulls, count);
+    double low = -INFINITY;
+    double high = INFINITY;
+    for (long node = (long)top; node != NONE; node = blocks->below[node]) {
+        const struct layout_node *left = beside(layout, (size_t)node, -1);
+        const struct layout_node *right = beside(layout, (size_t)node, 1);
+        if (left) low = fmax(low, left->x + least_distance(left, &layout->nodes[node]));
+        if (right) high = fmin(high, right->x - least_distance(&layout->nodes[node], right));
     }
-}
-
-static void layout_pull(struct drawing_layout *layout, size_t index, bool above, bool below,
-                        struct workspace *work) {
-    const struct layout_layer *layer = &layout->layers[index];
-    for (size_t i = 0; i < layer->count; i++) {
-        size_t node = layer->nodes[i];
-        size_t count = 0;
-        double weight = 0;
-        for (size_t s = 0; s < layout->segment_count; s++) {
-            const struct layout_segment *segment = &layout->segments[s];
-            bool up = above && segment->to == node;
-            bool down = below && segment->from == node;
-            if (!up && !down) continue;
-            const struct layout_node *other = &layout->nodes[up ? segment->from : segment->to];
-            work->pulls[count].x = other->x;
-            work->pulls[count].weight = pull_weight(&layout->nodes[node], other);
-            weight += work->pulls[count++].weight;
-        }
-        work->wanted[i] = count ? pull_median(work->pulls, count) : layout->nodes[node].x;
-        work->weights[i] = count ? weight : 0.1;
-    }
-    layout_place(layout, layer, work);
-}
-
-static void layout_pack(struct drawing_layout *layout) {
-    for (size_t l = 0; l < layout->layer_count; l++) {
-        const struct layout_layer *layer = &layout->layers[l];
-        double x = 0;
-        for (size_t i = 0; i < layer->count; i++) {
-            struct layout_node *node = &layout->nodes[layer->nodes[i]];
-            if (i) x += least_distance(&layout->nodes[layer->nodes[i - 1]], node);
-            node->x = x;
-        }
-    }
+    x = fmax(fmin(x, high), low);
+    for (long node = (long)top; node != NONE; node = blocks->below[node])
+        layout->nodes[node].x = x;
 }
 
 void layout_straighten(struct drawing_layout *layout) {
-    enum { SWEEPS = 30 };
-    size_t most = layout->node_count + layout->segment_count + 1;
-    struct workspace work = {
-        .pulls = memory_allocate(most * sizeof *work.pulls),
-        .wanted = memory_allocate(most * sizeof *work.wanted),
-        .weights = memory_allocate(most * sizeof *work.weights),
-        .means = memory_allocate(most * sizeof *work.means),
-        .sizes = memory_allocate(most * sizeof *work.sizes),
+    size_t count = layout->node_count;
+    struct blocks blocks = {
+        .above = memory_allocate(count * sizeof *blocks.above),
+        .below = memory_allocate(count * sizeof *blocks.below),
+        .block = memory_allocate(count * sizeof *blocks.block),
+        .tops = memory_allocate(count * sizeof *blocks.tops),
     };
-    layout_pack(layout);
+    struct pull *pulls = memory_allocate(layout->segment_count * sizeof *pulls);
+    for (size_t i = 0; i < count; i++)
+        blocks.above[i] = blocks.below[i] = NONE;
+    blocks_join(layout, &blocks);
+    blocks_pack(layout, &blocks);
     for (int sweep = 0; sweep < SWEEPS; sweep++) {
-        bool both = sweep >= SWEEPS - 6;
-        for (size_t l = 0; l < layout->layer_count; l++) {
-            bool down = sweep % 2 == 0;
-            layout_pull(layout, down ? l : layout->layer_count - 1 - l, down || both, !down || both,
-                        &work);
+        /* From the right, so that blocks make room for those left of them; then back. */
+        for (size_t i = 0; i < blocks.count; i++) {
+            size_t index = sweep % 2 == 0 ? blocks.count - 1 - i : i;
+            block_move(layout, &blocks, blocks.tops[index], pulls);
         }
     }
     double least = INFINITY;
-    for (size_t i = 0; i < layout->node_count; i++)
+    for (size_t i = 0; i < count; i++)
         least = fmin(least, layout->nodes[i].x - layout->nodes[i].width / 2);
-    for (size_t i = 0; i < layout->node_count; i++)
+    for (size_t i = 0; i < count; i++)
         layout->nodes[i].x -= least;
-    memory_free(work.pulls);
-    memory_free(work.wanted);
-    memory_free(work.weights);
-    memory_free(work.means);
-    memory_free(work.sizes);
+    memory_free(blocks.above);
+    memory_free(blocks.below);
+    memory_free(blocks.block);
+    memory_free(blocks.tops);
+    memory_free(pulls);
 }

@@ -11,12 +11,12 @@ double label_width(const char *text, double font) {
         unsigned code;
         text += text_decode(text, &code);
         /* Classes of Helvetica-like fonts, in fractions of the font size. */
-        double share = 0.55;
+        double share = 0.61;
         if (code < 0x80) {
             if (strchr("iljtf.,:;'|!()[]I ", (int)code)) {
-                share = 0.31;
+                share = 0.34;
             } else if (strchr("mwMW%@", (int)code)) {
-                share = 0.86;
+                share = 0.92;
             } else if (code >= 'A' && code <= 'Z') {
                 share = 0.68;
             }

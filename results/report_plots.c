@@ -57,13 +57,14 @@ static struct report_plot *plots_add(struct plots *plots, const char *stage, con
     return plot;
 }
 
+/* A noisy curve is smoothed, on a log axis. */
 static void plots_curve(struct plots *plots, const char *stage, const char *field, const char *what,
-                        const char *y_label, bool log) {
+                        const char *y_label, bool noisy) {
     struct report_series raw = plots_series(plots, stage, field, -1, what);
     if (raw.count == 0) return;
     struct report_plot *plot = plots_add(plots, stage, what, y_label, 2);
-    plot->y_log = log;
-    if (raw.count >= SMOOTH_FROM) {
+    plot->y_log = noisy;
+    if (noisy && raw.count >= SMOOTH_FROM) {
         plot->series[plot->series_count++] = plots_smooth(plots, &raw, "smoothed");
         raw.faint = true;
         raw.name = "every step";

@@ -60,17 +60,17 @@ void report_headline(struct text *out, const struct report_facts *facts) {
     text_clear(&below);
     text_format(&below, "BitOps%s%s", main->input ? " at LR " : "", main->input ? main->input : "");
     double share = full ? full->bitops / main->bitops : NAN;
-    if (isfinite(share)) text_format(&below, "; %.1f times fewer than in 32 bits", share);
+    if (isfinite(share)) text_format(&below, "; %.1f times fewer than with 32 bits", share);
     tile(out, units_operations(main->bitops, value), "", below.data);
     text_clear(&below);
     text_add(&below, "of weights");
     double smaller = full ? full->bytes / main->bytes : NAN;
-    if (isfinite(smaller)) text_format(&below, "; %.1f times smaller than in 32 bits", smaller);
+    if (isfinite(smaller)) text_format(&below, "; %.1f times smaller than with 32 bits", smaller);
     tile(out, units_file_size(main->bytes, value), "", below.data);
     text_clear(&below);
     double loss = full ? full->scores.psnr_y - main->scores.psnr_y : NAN;
     if (isfinite(loss)) {
-        text_format(&below, "what quantization to %s bits costs", main->bits ? main->bits : "its");
+        text_format(&below, "lost by quantization to %s bits", main->bits ? main->bits : "its");
         char shown[UNITS_BYTES];
         tile(out, units_psnr(loss, shown), " dB", below.data);
     }
@@ -202,7 +202,7 @@ void report_tradeoff(struct text *out, const struct report_facts *facts) {
         .x_label = arena_format(&arena, "BitOps%s%s", like->input ? " for an LR input of " : "",
                                 like->input ? like->input : ""),
         .y_label = "PSNR Y (dB)",
-        .width = 860,
+        .width = 1030,
         .height = 400,
         .x_log = true,
         .lines = &front,

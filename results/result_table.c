@@ -65,7 +65,7 @@ static const char *note_field(const struct result *result, int which) {
 }
 
 char *result_notes(const struct result_list *list) {
-    static const char *const titles[] = {"Data", "Protocol", "Costs are for an LR input of",
+    static const char *const titles[] = {"Data", "Protocol", "LR input of the costs",
                                          "Costs count"};
     struct text out = {0};
     for (int which = 0; which < 4; which++) {

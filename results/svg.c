@@ -88,8 +88,10 @@ static int color_of(int color) {
     return color >= 0 && color < SVG_COLORS ? color : 0;
 }
 
-static bool in_legend(const struct svg_line *line) {
-    return line->name && line->style != SVG_THIN && line->count > 0;
+/* A lone line needs no legend: the plot's heading says what it is. */
+static bool in_legend(const struct svg_plot *plot, const struct svg_line *line) {
+    return plot->line_count + plot->point_count > 1 && line->name && line->style != SVG_THIN &&
+           line->count > 0;
 }
 
 /* Lays the legend out in rows from `left`; returns the rows. Draws it unless `out` is NULL. */
@@ -100,7 +102,7 @@ static int write_legend(struct text *out, const struct svg_plot *plot, double le
     bool any = false;
     for (size_t i = 0; i < plot->line_count; i++) {
         const struct svg_line *line = &plot->lines[i];
-        if (!in_legend(line)) continue;
+        if (!in_legend(plot, line)) continue;
         double width = LEGEND_KEY + label_width(line->name, FONT);
         if (any && x + width > right) {
             x = left;
@@ -242,6 +244,23 @@ static bool point_drawable(const struct svg_plot *plot, const struct svg_point *
     return drawable(point->x, plot->x_log) && drawable(point->y, plot->y_log);
 }
 
+/* The steps of a front keep labels off. */
+static void occupy_steps(const struct svg_plot *plot, const struct frame *frame,
+                         struct label_places *places) {
+    for (size_t i = 0; i < plot->line_count; i++) {
+        const struct svg_line *line = &plot->lines[i];
+        for (size_t k = 1; line->style == SVG_STEPS && k < line->count; k++) {
+            double x = frame_x(frame, line->x[k - 1]);
+            double y = frame_y(frame, line->y[k - 1]);
+            double next_x = frame_x(frame, line->x[k]);
+            double next_y = frame_y(frame, line->y[k]);
+            label_occupy(places, (struct label_box){x, y - 4, next_x, y + 4});
+            label_occupy(places, (struct label_box){next_x - 4, fmin(y, next_y), next_x + 4,
+                                                    fmax(y, next_y)});
+        }
+    }
+}
+
 static void write_points(struct text *out, const struct svg_plot *plot, const struct frame *frame,
                          struct label_places *places) {
     for (size_t i = 0; i < plot->point_count; i++) {
@@ -285,7 +304,7 @@ void svg_plot_write(struct text *out, const struct svg_plot *plot) {
     }
     struct frame frame = {.right = width - 14};
     frame.x = axis_over(x.low, x.high, plot->x_log, width / 90);
-    frame.y = axis_over(y.low, y.high, plot->y_log, height / 60);
+    frame.y = axis_over(y.low, y.high, plot->y_log, height / 48);
     frame.left = left_margin(&frame.y);
     double label = plot->y_label ? label_width(plot->y_label, FONT) + 30 : 0;
     double legend_left = fmax(frame.left, label);
@@ -310,6 +329,7 @@ void svg_plot_write(struct text *out, const struct svg_plot *plot) {
             }
         }
     }
+    occupy_steps(plot, &frame, &places);
     write_points(out, plot, &frame, &places);
     label_free(&places);
     text_add(out, "</svg>\n");

@@ -31,7 +31,7 @@ void svg_style_write(struct text *out) {
         "svg .level{stroke:#5a6472;stroke:var(--soft);fill:none;stroke-dasharray:2 3}\n"
         "svg .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:round}\n"
         "svg .dash{stroke-dasharray:6 4}\n"
-        "svg .thin{stroke-width:1;stroke-opacity:.38}\n"
+        "svg .thin{stroke-width:1;stroke-opacity:.45}\n"
         "svg .thin:hover{stroke-width:2.5;stroke-opacity:1}\n"
         "svg .bar{fill:none;stroke-width:1.2}\n"
         "svg .hollow{fill:#ffffff;fill:var(--paper);stroke-width:2}\n"

@@ -28,13 +28,16 @@ void text_add(struct text *text, const char *more) {
 }
 
 void text_format(struct text *text, const char *format, ...) {
+    char few[256];
     va_list arguments;
     va_list again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length = vsnprintf(few, sizeof few, format, arguments);
     va_end(arguments);
-    if (length > 0) {
+    if (length > 0 && (size_t)length < sizeof few) {
+        text_add_bytes(text, few, (size_t)length);
+    } else if (length > 0) {
         text_reserve(text, (size_t)length);
         vsnprintf(text->data + text->length, (size_t)length + 1, format, again);
         text->length += (size_t)length;
