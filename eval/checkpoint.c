@@ -23,14 +23,28 @@ static size_t type_bytes(enum safetensors_type type) {
     return 0;
 }
 
+/* "a/search.safetensors" -> "a/search.previous.safetensors". */
 static char *previous_path(const char *path) {
-    struct arena arena = {0};
-    char *text = arena_format(&arena, "%s.previous", path);
-    size_t length = strlen(text) + 1;
-    char *result = memory_allocate(length);
-    memcpy(result, text, length);
-    arena_free(&arena);
+    const char *extension = path_extension(path);
+    size_t length = strlen(path), stem = length - strlen(extension);
+    static const char insert[] = "previous.";
+    char *result = memory_allocate(length + sizeof insert);
+    memcpy(result, path, stem);
+    memcpy(result + stem, insert, sizeof insert - 1);
+    memcpy(result + stem + sizeof insert - 1, extension, length - stem + 1);
     return result;
+}
+
+size_t checkpoint_optimizer(struct optimizer *optimizer, const char *const names[3],
+                            struct checkpoint_array *arrays) {
+    size_t count = 0;
+    arrays[count++] = (struct checkpoint_array){names[0], SAFETENSORS_I64, &optimizer->steps, 1};
+    arrays[count++] =
+        (struct checkpoint_array){names[1], SAFETENSORS_F32, optimizer->first, optimizer->count};
+    if (optimizer->second)
+        arrays[count++] = (struct checkpoint_array){names[2], SAFETENSORS_F32, optimizer->second,
+                                                    optimizer->count};
+    return count;
 }
 
 bool checkpoint_write(const char *path, int64_t step, const struct checkpoint_array *arrays,

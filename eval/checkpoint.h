@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/safetensors.h"
+#include "ops/optimizer.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,8 +17,14 @@ struct checkpoint_array {
     size_t count;
 };
 
+/* The state of an optimizer under `names` (steps, first moment, second moment); returns how many
+ * arrays there are (2 or 3). */
+size_t checkpoint_optimizer(struct optimizer *optimizer, const char *const names[3],
+                            struct checkpoint_array *arrays);
+
 /* Writes `path` (safetensors; the metadata holds the step and a CRC-32C of every array). The
- * checkpoint that was there before is kept as "<path>.previous". */
+ * checkpoint that was there before is kept: "search.safetensors" as "search.previous.safetensors".
+ */
 bool checkpoint_write(const char *path, int64_t step, const struct checkpoint_array *arrays,
                       size_t count, struct error *error);
 /* The step of the newest checkpoint whose checksums hold: `path` or the one before it; -1 when

@@ -1,0 +1,194 @@
+#include "search/run_search.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "eval/evaluator.h"
+#include "eval/quantize.h"
+#include "search/collapse.h"
+#include <inttypes.h>
+#include <string.h>
+
+struct loop_settings spec_loop_settings(const struct spec *spec, const char *checkpoint,
+                                        struct journal *journal, bool resume) {
+    return (struct loop_settings){.checkpoint = checkpoint,
+                                  .journal = journal,
+                                  .resume = resume,
+                                  .interval = spec->checkpoint_interval,
+                                  .log_every = spec->log_every,
+                                  .snapshot_every = spec->checkpoint_steps,
+                                  .max_rollbacks = spec->max_rollbacks};
+}
+
+struct context {
+    struct search *search;
+    const struct strategy *strategy;
+};
+
+static bool context_prepare(void *data, int64_t step, struct error *error) {
+    struct context *context = data;
+    return !context->strategy->prepare || context->strategy->prepare(context->search, step, error);
+}
+
+static bool context_step(void *data, int64_t step, double rate, struct loop_point *point,
+                         struct error *error) {
+    struct context *context = data;
+    return context->strategy->step(context->search, step, rate, point, error);
+}
+
+static size_t context_arrays(void *data, struct checkpoint_array *arrays, size_t capacity) {
+    struct context *context = data;
+    return context->strategy->arrays(context->search, arrays, capacity);
+}
+
+static void context_describe(void *data, int64_t step, json_t *fields, char *text,
+                             size_t text_size) {
+    struct context *context = data;
+    if (context->strategy->describe)
+        context->strategy->describe(context->search, step, fields, text, text_size);
+}
+
+/* Rates one fixed architecture with the supernet's weights. */
+static bool rate_fixed(struct search *search, const struct architecture *fixed,
+                       const struct parameters *supernet, const struct sampler *sampler,
+                       struct evaluator_scores *scores, struct error *error) {
+    const struct spec *spec = search->spec;
+    struct parameters *parameters =
+        derived_parameters(search->space, fixed, NETWORK_FLOAT, (uint64_t)spec->seed, error);
+    if (!parameters) return false;
+    parameters_copy(parameters, supernet);
+    struct evaluator evaluator = evaluator_create(search->space, fixed, parameters, NETWORK_FLOAT);
+    bool ok = quantize_recalibrate_statistics(search->space, fixed, parameters, NETWORK_FLOAT,
+                                              sampler, spec->search.weights.batch,
+                                              spec->calibration_batches, error) &&
+              evaluator_validate(&evaluator, search->valid, 4, scores, error);
+    evaluator_free(&evaluator);
+    parameters_free(parameters);
+    return ok;
+}
+
+static struct architecture *choose_fixed(struct search *search, const struct parameters *supernet,
+                                         struct error *error) {
+    int count;
+    const char **names = architecture_candidate_names(search->space, &count);
+    struct architecture *best = architecture_create(search->space);
+    struct architecture *fixed = architecture_create(search->space);
+    struct sampler_spec sampling = {.patch = search->spec->search.weights.patch,
+                                    .half = SAMPLER_ALL,
+                                    .seed = (uint64_t)search->spec->seed,
+                                    .range = (float)space_range(search->space)};
+    struct sampler sampler = {0};
+    double best_loss = 0;
+    bool ok = !supernet || sampler_create(search->train, &sampling, &sampler, error);
+    for (int i = 0; ok && i < count; i++) {
+        struct evaluator_scores scores = {0};
+        if (!architecture_set_candidate(fixed, names[i])) continue;
+        ok = !supernet || rate_fixed(search, fixed, supernet, &sampler, &scores, error);
+        if (ok && supernet)
+            log_info("fixed architecture \"%s\": %.3f dB with the supernet's weights", names[i],
+                     scores.psnr_y);
+        if (ok && (i == 0 || scores.loss < best_loss)) {
+            best_loss = scores.loss;
+            memcpy(best->entries, fixed->entries, (size_t)best->count * sizeof(int));
+        }
+    }
+    sampler_free(&sampler);
+    architecture_free(fixed);
+    memory_free(names);
+    if (ok) return best;
+    architecture_free(best);
+    return NULL;
+}
+
+/* The event that the report draws the slots from. */
+static json_t *derived_fields(struct search *search, const struct strategy *strategy,
+                              const struct search_outcome *outcome, const char *journal_path,
+                              struct error *error) {
+    const struct slots *slots = search->slots;
+    double *probabilities = memory_allocate((size_t)slots->entry_count * sizeof(double));
+    bool known = strategy->probabilities && strategy->probabilities(search, probabilities);
+    json_t *list = json_array();
+    for (int s = 0, first = 0; s < slots->count; first += slots->items[s++].entry_count) {
+        json_t *slot = json_object(), *values = json_array();
+        json_object_set_new(slot, "slot", json_string(slots->items[s].name));
+        json_object_set_new(slot, "entry", json_integer(outcome->architecture->entries[s]));
+        for (int i = 0; known && i < slots->items[s].entry_count; i++)
+            json_array_append_new(values, json_real(probabilities[first + i]));
+        json_object_set_new(slot, "probabilities", values);
+        json_array_append_new(list, slot);
+    }
+    memory_free(probabilities);
+    json_t *events = journal_path ? journal_read(journal_path, error) : NULL;
+    json_t *fields = json_object();
+    json_object_set_new(fields, "strategy", json_string(strategy->name));
+    json_object_set_new(fields, "steps", json_integer(outcome->summary.steps));
+    json_object_set_new(fields, "seconds", json_real(outcome->summary.seconds));
+    json_object_set_new(fields, "macs", json_real(outcome->summary.macs));
+    json_object_set_new(fields, "slots", list);
+    json_object_set_new(fields, "signs", collapse_signs(outcome->architecture, events));
+    json_decref(events);
+    return fields;
+}
+
+static bool finish(struct search *search, const struct strategy *strategy, const struct run *run,
+                   struct journal *journal, struct search_outcome *outcome, struct error *error) {
+    struct parameters *supernet = strategy->parameters ? strategy->parameters(search) : NULL;
+    outcome->architecture = architecture_create(search->space);
+    if (!strategy->derive(search, outcome->architecture, error)) return false;
+    outcome->fixed = choose_fixed(search, supernet, error);
+    if (!outcome->fixed) return false;
+    if (journal) {
+        if (!journal_flush(journal, error)) return false;
+        json_t *fields = derived_fields(search, strategy, outcome, journal->path, error);
+        json_t *sign;
+        size_t i;
+        json_array_foreach(json_object_get(fields, "signs"), i, sign)
+            log_warn("%s", json_string_value(sign));
+        if (!journal_write(journal, "derived", fields, error)) return false;
+    }
+    if (!run) return true;
+    bool ok = true;
+    if (supernet) {
+        char *path = run_path(run, SEARCH_SUPERNET);
+        ok = parameters_write(
+            supernet, 1u << PARAMETER_WEIGHT | 1u << PARAMETER_STATE | 1u << PARAMETER_ALPHA, path,
+            NULL, error);
+        memory_free(path);
+    }
+    char *fixed = run_path(run, SEARCH_FIXED), *found = run_path(run, RUN_ARCHITECTURE);
+    /* arch.yaml comes last: where it is, the search is done. */
+    ok = ok && architecture_write(outcome->fixed, fixed, error) &&
+         architecture_write(outcome->architecture, found, error);
+    memory_free(fixed);
+    memory_free(found);
+    return ok;
+}
+
+bool search_run(struct search *search, const struct run *run, struct journal *journal, bool resume,
+                struct search_outcome *outcome, struct error *error) {
+    const struct strategy *strategy = strategy_find(search->spec->search.strategy);
+    struct context context = {search, strategy};
+    char *checkpoint = run ? run_path(run, SEARCH_CHECKPOINT) : NULL;
+    struct loop_settings settings = spec_loop_settings(search->spec, checkpoint, journal, resume);
+    settings.max_seconds = search->spec->search.max_seconds;
+    settings.max_macs = search->spec->search.max_macs;
+    struct loop_task task = {.stage = "search",
+                             .title = "search",
+                             .steps = strategy->steps(search),
+                             .context = &context,
+                             .prepare = context_prepare,
+                             .step = context_step,
+                             .arrays = context_arrays,
+                             .describe = context_describe};
+    memset(outcome, 0, sizeof *outcome);
+    bool ok = strategy->create(search, error) &&
+              loop_run(&task, &settings, &outcome->summary, error) &&
+              finish(search, strategy, run, journal, outcome, error);
+    strategy->destroy(search);
+    memory_free(checkpoint);
+    return ok;
+}
+
+void search_outcome_free(struct search_outcome *outcome) {
+    if (outcome->architecture) architecture_free(outcome->architecture);
+    if (outcome->fixed) architecture_free(outcome->fixed);
+    memset(outcome, 0, sizeof *outcome);
+}

@@ -1,0 +1,210 @@
+/* The table of settings: one line each. */
+#include "search/spec.h"
+#include "search/strategy.h"
+#include <limits.h>
+#include <math.h>
+
+static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
+static const char *const schedules[] = {"constant", "cosine", "step", "linear", NULL};
+static const char *const losses[] = {"l1", "l2", "charbonnier", NULL};
+static const char *const precisions[] = {"noise", "direct", NULL};
+static const char *const noises[] = {"normal", "uniform", NULL};
+static const char *const gradients[] = {"straight_through", "detached", NULL};
+static const char *const entropies[] = {"quantnas", "constant", "linear", NULL};
+static const char *const origins[] = {"scratch", "supernet", NULL};
+
+#define AT(member) offsetof(struct spec, member)
+#define LARGE 1e9
+
+/* The settings of one training, under `prefix`; STEPS is the default number of steps. */
+#define TRAINING(prefix, member, RATE, BATCH, PATCH)                                               \
+    {prefix ".batch", SPEC_INTEGER, AT(member.batch), 1, 4096, BATCH, NULL, "patches in a batch"}, \
+        {prefix ".patch",                                                                          \
+         SPEC_INTEGER,                                                                             \
+         AT(member.patch),                                                                         \
+         4,                                                                                        \
+         4096,                                                                                     \
+         PATCH,                                                                                    \
+         NULL,                                                                                     \
+         "side of a low-resolution patch in pixels"},                                              \
+        {prefix ".loss",                                                                           \
+         SPEC_CHOICE,                                                                              \
+         AT(member.loss),                                                                          \
+         0,                                                                                        \
+         0,                                                                                        \
+         "l1",                                                                                     \
+         losses,                                                                                   \
+         "distance between output and target"},                                                    \
+        {prefix ".optimizer",       SPEC_CHOICE, AT(member.optimizer), 0, 0, "adam", optimizers,   \
+         "optimizer of the weights"},                                                              \
+        {prefix ".learning_rate", SPEC_REAL, AT(member.learning_rate), 1e-9, 10, RATE, NULL,       \
+         "step size at the start"},                                                                \
+        {prefix ".weight_decay",                                                                   \
+         SPEC_REAL,                                                                                \
+         AT(member.weight_decay),                                                                  \
+         0,                                                                                        \
+         1,                                                                                        \
+         "3e-8",                                                                                   \
+         NULL,                                                                                     \
+         "L2 penalty (decoupled for adamw)"},                                                      \
+        {prefix ".momentum", SPEC_REAL, AT(member.momentum), 0, 0.9999, "0.9", NULL,               \
+         "momentum of sgd"},                                                                       \
+        {prefix ".beta1",                                                                          \
+         SPEC_REAL,                                                                                \
+         AT(member.beta1),                                                                         \
+         0,                                                                                        \
+         0.9999,                                                                                   \
+         "0.9",                                                                                    \
+         NULL,                                                                                     \
+         "decay of adam's first moment"},                                                          \
+        {prefix ".beta2",                                                                          \
+         SPEC_REAL,                                                                                \
+         AT(member.beta2),                                                                         \
+         0,                                                                                        \
+         0.99999,                                                                                  \
+         "0.999",                                                                                  \
+         NULL,                                                                                     \
+         "decay of adam's second moment"},                                                         \
+        {prefix ".schedule", SPEC_CHOICE, AT(member.schedule),      0, 0,                          \
+         "cosine",           schedules,   "course of the step size"},                              \
+        {prefix ".warm_up",                                                                        \
+         SPEC_REAL,                                                                                \
+         AT(member.warm_up),                                                                       \
+         0,                                                                                        \
+         0.9,                                                                                      \
+         "0",                                                                                      \
+         NULL,                                                                                     \
+         "fraction of the steps in which the step size rises from 0"},                             \
+        {prefix ".minimum_rate",                                                                   \
+         SPEC_REAL,                                                                                \
+         AT(member.minimum_rate),                                                                  \
+         0,                                                                                        \
+         1,                                                                                        \
+         "0",                                                                                      \
+         NULL,                                                                                     \
+         "step size at the end, as a fraction of that at the start"},                              \
+        {prefix ".clip",                                                                           \
+         SPEC_REAL,                                                                                \
+         AT(member.clip),                                                                          \
+         0,                                                                                        \
+         LARGE,                                                                                    \
+         "5",                                                                                      \
+         NULL,                                                                                     \
+         "largest norm of the gradient; 0: no clipping"},                                          \
+        {prefix ".average",                                                                        \
+         SPEC_REAL,                                                                                \
+         AT(member.average),                                                                       \
+         0,                                                                                        \
+         0.99999,                                                                                  \
+         "0",                                                                                      \
+         NULL,                                                                                     \
+         "decay of the moving average of the weights that is kept as the result; 0: none"},        \
+    {                                                                                              \
+        prefix ".augment", SPEC_BOOLEAN, AT(member.augment), 0, 0, "true", NULL,                   \
+            "flips and rotations of patches"                                                       \
+    }
+
+const struct spec_setting spec_settings[] = {
+    {"name", SPEC_TEXT, AT(name), 0, 0, "run", NULL, "name of the run; its folder is runs/<name>"},
+    {"out", SPEC_TEXT, AT(out), 0, 0, "", NULL, "run folder, instead of runs/<name>"},
+    {"space", SPEC_TEXT, AT(space), 0, 0, "rfdn_small", NULL,
+     "a shipped space (`tamis list spaces`) or the path of a space file"},
+    {"seed", SPEC_INTEGER, AT(seed), 0, INT_MAX, "1", NULL, "seed of everything random"},
+    {"threads", SPEC_INTEGER, AT(threads), 0, 1024, "0", NULL,
+     "threads; 0: one for each processor. The results do not depend on it"},
+    {"scale", SPEC_INTEGER, AT(scale), 1, 16, "4", NULL, "how many times larger the output is"},
+
+    {"data.train", SPEC_TEXT, AT(data.train), 0, 0, "leaves", NULL,
+     "training images: `leaves` (generated), a folder or a picture"},
+    {"data.valid", SPEC_TEXT, AT(data.valid), 0, 0, "leaves", NULL,
+     "validation images, for choosing; never trained on"},
+    {"data.test", SPEC_TEXTS, AT(data.test), 0, 0, "[]", NULL,
+     "test sets, for the final table; empty: the validation images"},
+    {"data.train_count", SPEC_INTEGER, AT(data.train_count), 1, 100000, "64", NULL,
+     "generated training images"},
+    {"data.train_size", SPEC_INTEGER, AT(data.train_size), 16, 4096, "256", NULL,
+     "their side in pixels"},
+    {"data.valid_count", SPEC_INTEGER, AT(data.valid_count), 1, 100000, "8", NULL,
+     "generated validation images"},
+    {"data.valid_size", SPEC_INTEGER, AT(data.valid_size), 16, 4096, "192", NULL,
+     "their side in pixels"},
+    {"data.train_limit", SPEC_INTEGER, AT(data.train_limit), 0, LARGE, "0", NULL,
+     "use only so many training files; 0: all"},
+    {"data.valid_limit", SPEC_INTEGER, AT(data.valid_limit), 0, LARGE, "0", NULL,
+     "use only so many validation files; 0: all"},
+
+    {"search.strategy", SPEC_TEXT, AT(search.strategy), 0, 0, "quantnas", NULL,
+     "search strategy (`tamis list strategies`)"},
+    {"search.epochs", SPEC_INTEGER, AT(search.epochs), 1, 100000, "20", NULL,
+     "epochs of the search"},
+    {"search.steps_per_epoch", SPEC_INTEGER, AT(search.steps_per_epoch), 1, LARGE, "100", NULL,
+     "steps in an epoch; a step trains alpha on one half of the images, then the weights on the "
+     "other"},
+    {"search.warm_up", SPEC_INTEGER, AT(search.warm_up), 0, 100000, "9", NULL,
+     "epochs at the start in which alpha is frozen"},
+    {"search.quantization", SPEC_CHOICE, AT(search.precision), 0, 0, "noise", precisions,
+     "how bit widths are mixed: quantization noise, or the quantizers themselves"},
+    {"search.noise", SPEC_CHOICE, AT(search.noise), 0, 0, "normal", noises,
+     "distribution of the noise"},
+    {"search.noise_gradient", SPEC_CHOICE, AT(search.noise_gradient), 0, 0, "straight_through",
+     gradients, "`detached` is what the released QuantNAS code does"},
+    {"search.bitops_penalty", SPEC_REAL, AT(search.bitops_penalty), 0, 1000, "1e-3", NULL,
+     "weight of the expected BitOps, relative to their value at the start, in alpha's loss"},
+    {"search.entropy_penalty", SPEC_REAL, AT(search.entropy_penalty), 0, 1000, "1e-3", NULL,
+     "weight of the sum of the slots' entropies in alpha's loss"},
+    {"search.entropy_schedule", SPEC_CHOICE, AT(search.entropy_schedule), 0, 0, "quantnas",
+     entropies, "course of the entropy penalty after the warm-up"},
+    {"search.alpha_learning_rate", SPEC_REAL, AT(search.alpha_learning_rate), 1e-9, 10, "3e-4",
+     NULL, "step size of alpha (Adam)"},
+    {"search.alpha_beta1", SPEC_REAL, AT(search.alpha_beta1), 0, 0.9999, "0.5", NULL,
+     "decay of Adam's first moment for alpha"},
+    {"search.alpha_beta2", SPEC_REAL, AT(search.alpha_beta2), 0, 0.99999, "0.999", NULL,
+     "decay of Adam's second moment for alpha"},
+    {"search.alpha_weight_decay", SPEC_REAL, AT(search.alpha_weight_decay), 0, 1, "0", NULL,
+     "L2 penalty on alpha"},
+    {"search.alpha_deviation", SPEC_REAL, AT(search.alpha_deviation), 0, 10, "1e-3", NULL,
+     "standard deviation of alpha at the start"},
+    {"search.trials", SPEC_INTEGER, AT(search.trials), 1, 100000, "8", NULL,
+     "architectures that a black-box strategy trains"},
+    {"search.trial_steps", SPEC_INTEGER, AT(search.trial_steps), 1, LARGE, "200", NULL,
+     "training steps of each of them"},
+    {"search.max_seconds", SPEC_REAL, AT(search.max_seconds), 0, LARGE, "0", NULL,
+     "end the search after so many seconds; 0: no limit (a limit in seconds does not reproduce)"},
+    {"search.max_macs", SPEC_REAL, AT(search.max_macs), 0, INFINITY, "0", NULL,
+     "end the search after so many multiply-accumulates; 0: no limit"},
+    TRAINING("search", search.weights, "1e-3", "16", "32"),
+
+    {"retrain.steps", SPEC_INTEGER, AT(retrain.steps), 1, LARGE, "2000", NULL, "training steps"},
+    {"retrain.from", SPEC_CHOICE, AT(retrain_from), 0, 0, "scratch", origins,
+     "initial weights of the derived network"},
+    TRAINING("retrain", retrain, "1e-3", "16", "48"),
+
+    {"quantize.steps", SPEC_INTEGER, AT(quantize.steps), 1, LARGE, "500", NULL,
+     "steps of quantization-aware fine-tuning"},
+    {"quantize.bits", SPEC_INTEGERS, AT(quantize_bits), 2, 8, "[]", NULL,
+     "uniform bit widths that the searched network is quantized to besides those it was given"},
+    {"quantize.calibration_batches", SPEC_INTEGER, AT(calibration_batches), 1, 10000, "8", NULL,
+     "batches that activation quantizers and batch-norm statistics are calibrated on"},
+    TRAINING("quantize", quantize, "2e-4", "16", "48"),
+
+    {"baselines.fixed", SPEC_BOOLEAN, AT(baseline_fixed), 0, 0, "true", NULL,
+     "retrain and quantize the best fixed architecture (one candidate everywhere) too"},
+    {"baselines.bits", SPEC_INTEGERS, AT(baseline_bits), 2, 8, "[4, 8]", NULL,
+     "uniform bit widths of the fixed architecture"},
+
+    {"cost.height", SPEC_INTEGER, AT(cost_height), 16, 65536, "720", NULL,
+     "rows of the high-resolution image that costs are stated for"},
+    {"cost.width", SPEC_INTEGER, AT(cost_width), 16, 65536, "1280", NULL, "its columns"},
+    {"report.crops", SPEC_INTEGER, AT(crops), 0, 64, "4", NULL, "images shown in the report"},
+    {"report.crop_size", SPEC_INTEGER, AT(crop_size), 16, 4096, "128", NULL,
+     "side of the crop shown, in high-resolution pixels"},
+    {"checkpoint.interval", SPEC_REAL, AT(checkpoint_interval), 0, LARGE, "60", NULL,
+     "seconds between checkpoints"},
+    {"checkpoint.steps", SPEC_INTEGER, AT(checkpoint_steps), 1, LARGE, "20", NULL,
+     "steps between points that a run can be rolled back to; checkpoints are made at these"},
+    {"checkpoint.rollbacks", SPEC_INTEGER, AT(max_rollbacks), 0, 100, "3", NULL,
+     "how often a stage may be rolled back after a loss that is not finite"},
+    {"log.every", SPEC_INTEGER, AT(log_every), 1, LARGE, "10", NULL,
+     "steps between events of the journal"},
+};
+const int spec_setting_count = (int)(sizeof spec_settings / sizeof spec_settings[0]);

@@ -1,0 +1,14 @@
+#include "search/strategy.h"
+#include <string.h>
+
+const struct strategy *const strategy_table[] = {
+    &strategy_quantnas,
+    &strategy_random,
+};
+const int strategy_count = (int)(sizeof strategy_table / sizeof strategy_table[0]);
+
+const struct strategy *strategy_find(const char *name) {
+    for (int i = 0; i < strategy_count; i++)
+        if (strcmp(strategy_table[i]->name, name) == 0) return strategy_table[i];
+    return NULL;
+}

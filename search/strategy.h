@@ -1,0 +1,61 @@
+/*
+ * Search strategies. One file each: what it samples or mixes at each step, what it updates, how it
+ * derives, what state it saves. The loop, the data, the budget, checkpoints and logging are the
+ * same for all (eval/loop.h), so that a comparison compares strategies only.
+ */
+#ifndef TAMIS_SEARCH_STRATEGY_H
+#define TAMIS_SEARCH_STRATEGY_H
+
+#include "core/error.h"
+#include "eval/dataset.h"
+#include "eval/loop.h"
+#include "search/spec.h"
+#include "spaces/architecture.h"
+#include "spaces/cost.h"
+
+/* What every strategy works with; borrowed but for `state`. */
+struct search {
+    const struct spec *spec;
+    const struct space *space;
+    const struct slots *slots;
+    const struct dataset *train;
+    const struct dataset *valid;
+    const struct cost_model *cost;
+    void *state; /* the strategy's own */
+};
+
+struct strategy {
+    const char *name;
+    const char *summary; /* one line */
+    const char *source;  /* paper */
+    /* Allocates search->state. */
+    bool (*create)(struct search *search, struct error *error);
+    void (*destroy)(struct search *search); /* also after a failed create */
+    /* Steps that the spec asks for. */
+    int64_t (*steps)(const struct search *search);
+    /* Makes the state fit `step`, before arrays are filled from a checkpoint; NULL: nothing to do.
+     */
+    bool (*prepare)(struct search *search, int64_t step, struct error *error);
+    bool (*step)(struct search *search, int64_t step, double rate, struct loop_point *point,
+                 struct error *error);
+    size_t (*arrays)(struct search *search, struct checkpoint_array *arrays, size_t capacity);
+    void (*describe)(struct search *search, int64_t step, json_t *fields, char *text,
+                     size_t text_size);
+    /* The architecture found. */
+    bool (*derive)(struct search *search, struct architecture *architecture, struct error *error);
+    /* Final probabilities of all slots in a row (space_slots order) for the report, and the
+     * supernet's parameters, to start retraining from or to rate architectures with; NULL: it has
+     * none. */
+    bool (*probabilities)(struct search *search, double *probabilities);
+    struct parameters *(*parameters)(struct search *search);
+};
+
+/* All strategies, sorted by name. */
+extern const struct strategy *const strategy_table[];
+extern const int strategy_count;
+const struct strategy *strategy_find(const char *name); /* NULL: none of that name */
+
+extern const struct strategy strategy_quantnas;
+extern const struct strategy strategy_random;
+
+#endif

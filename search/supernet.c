@@ -1,0 +1,192 @@
+#include "search/supernet.h"
+#include "core/memory.h"
+#include "core/random.h"
+#include "eval/quantize.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Copies between the parameters' alpha (or its gradient) and the row of all slots. */
+static void gather(const struct supernet *supernet, bool gradient, float *row) {
+    const struct slots *slots = supernet->search->slots;
+    for (int s = 0; s < slots->count; row += slots->items[s++].entry_count) {
+        int index = supernet->model.network->alpha[s];
+        const float *from = gradient ? parameter_gradients(supernet->parameters, index)
+                                     : parameter_values(supernet->parameters, index);
+        memcpy(row, from, (size_t)slots->items[s].entry_count * sizeof(float));
+    }
+}
+
+static void add_gradient(struct supernet *supernet, const float *row) {
+    const struct slots *slots = supernet->search->slots;
+    for (int s = 0; s < slots->count; row += slots->items[s++].entry_count) {
+        float *to = parameter_gradients(supernet->parameters, supernet->model.network->alpha[s]);
+        for (int i = 0; i < slots->items[s].entry_count; i++)
+            to[i] += row[i];
+    }
+}
+
+static void initialize_alpha(struct supernet *supernet) {
+    const struct slots *slots = supernet->search->slots;
+    const struct spec *spec = supernet->search->spec;
+    for (int s = 0; s < slots->count; s++) {
+        float *alpha = parameter_values(supernet->parameters, supernet->model.network->alpha[s]);
+        struct random random = random_at((uint64_t)spec->seed, RANDOM_STREAM_STRATEGY, (uint64_t)s);
+        for (int i = 0; i < slots->items[s].entry_count; i++)
+            alpha[i] = (float)(spec->search.alpha_deviation * random_normal(&random));
+    }
+}
+
+static bool create_samplers(struct supernet *supernet, struct error *error) {
+    const struct spec *spec = supernet->search->spec;
+    struct sampler_spec sampling = {.patch = spec->search.weights.patch,
+                                    .half = SAMPLER_FIRST_HALF,
+                                    .seed = (uint64_t)spec->seed,
+                                    .range = (float)space_range(supernet->search->space),
+                                    .augment = spec->search.weights.augment};
+    if (!sampler_create(supernet->search->train, &sampling, &supernet->weight_sampler, error))
+        return false;
+    sampling.half = SAMPLER_SECOND_HALF;
+    return sampler_create(supernet->search->train, &sampling, &supernet->alpha_sampler, error);
+}
+
+bool supernet_create(struct supernet *supernet, const struct search *search, struct error *error) {
+    memset(supernet, 0, sizeof *supernet);
+    const struct spec *spec = search->spec;
+    const struct training_settings *settings = &spec->search.weights;
+    struct network_options options = {.batch = settings->batch,
+                                      .height = settings->patch,
+                                      .width = settings->patch,
+                                      .precision = spec->search.precision == 1 ? NETWORK_DIRECT
+                                                                               : NETWORK_NOISE,
+                                      .noise_uniform = spec->search.noise == 1,
+                                      .noise_detached = spec->search.noise_gradient == 1};
+    supernet->search = search;
+    supernet->parameters = parameters_create();
+    if (!model_create(&supernet->model, search->space, supernet->parameters, &options,
+                      (enum model_loss)settings->loss, WANT_WEIGHTS | WANT_ALPHA, error) ||
+        !create_samplers(supernet, error))
+        return false;
+    parameters_allocate(supernet->parameters);
+    parameters_initialize(supernet->parameters, (uint64_t)spec->seed);
+    network_initialize_steps(supernet->model.network);
+    if (!quantize_calibrate_activations(supernet->model.network, &supernet->weight_sampler,
+                                        spec->calibration_batches, error))
+        return false;
+    initialize_alpha(supernet);
+
+    size_t entries = (size_t)search->slots->entry_count;
+    supernet->alpha = memory_allocate(entries * sizeof(float));
+    supernet->alpha_gradient = memory_allocate(entries * sizeof(float));
+    gather(supernet, false, supernet->alpha);
+    supernet->alpha_loss = alpha_loss_create(search->cost, search->slots, supernet->alpha);
+    supernet->schedule = training_schedule(settings);
+    supernet->weight_optimizer = optimizer_create(training_optimizer(settings),
+                                                  supernet->parameters->sizes[PARAMETER_WEIGHT]);
+    struct optimizer_settings alpha = optimizer_defaults(OPTIMIZER_ADAM);
+    alpha.beta1 = spec->search.alpha_beta1;
+    alpha.beta2 = spec->search.alpha_beta2;
+    alpha.weight_decay = spec->search.alpha_weight_decay;
+    supernet->alpha_optimizer =
+        optimizer_create(alpha, supernet->parameters->sizes[PARAMETER_ALPHA]);
+    return true;
+}
+
+void supernet_free(struct supernet *supernet) {
+    if (supernet->weight_optimizer) optimizer_free(supernet->weight_optimizer);
+    if (supernet->alpha_optimizer) optimizer_free(supernet->alpha_optimizer);
+    alpha_loss_free(supernet->alpha_loss);
+    memory_free(supernet->alpha);
+    memory_free(supernet->alpha_gradient);
+    sampler_free(&supernet->weight_sampler);
+    sampler_free(&supernet->alpha_sampler);
+    model_free(&supernet->model);
+    if (supernet->parameters) parameters_free(supernet->parameters);
+    memset(supernet, 0, sizeof *supernet);
+}
+
+/* The two forward passes of a step draw different noise. */
+static struct plan_step numbered(const struct supernet *supernet, int64_t step, int pass) {
+    return (struct plan_step){(uint64_t)supernet->search->spec->seed,
+                              2 * (uint64_t)step + (uint64_t)pass, true};
+}
+
+void supernet_weight_step(struct supernet *supernet, int64_t step, double rate,
+                          struct loop_point *point) {
+    const struct training_settings *settings = &supernet->search->spec->search.weights;
+    struct training training = {settings, &supernet->model, &supernet->weight_sampler,
+                                supernet->parameters, supernet->weight_optimizer};
+    training_step(&training, (uint64_t)step, numbered(supernet, step, 0),
+                  settings->learning_rate * rate * schedule_at(&supernet->schedule, (double)step),
+                  point);
+}
+
+double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, double bitops_weight,
+                           double entropy_weight) {
+    double loss = model_forward(&supernet->model, step);
+    supernet->alpha_reconstruction = loss;
+    if (!isfinite(loss)) return loss;
+    parameters_zero_gradients(supernet->parameters);
+    plan_backward(supernet->model.plan, supernet->model.loss, WANT_ALPHA);
+    size_t entries = (size_t)supernet->search->slots->entry_count;
+    memset(supernet->alpha_gradient, 0, entries * sizeof(float));
+    loss += alpha_loss_at(supernet->alpha_loss, supernet_alpha(supernet), bitops_weight,
+                          entropy_weight, supernet->alpha_gradient);
+    add_gradient(supernet, supernet->alpha_gradient);
+    return loss;
+}
+
+void supernet_alpha_step(struct supernet *supernet, int64_t step, double rate, double bitops_weight,
+                         double entropy_weight, struct loop_point *point) {
+    struct parameters *parameters = supernet->parameters;
+    struct plan_step plan_step = numbered(supernet, step, 1);
+    size_t count = parameters->sizes[PARAMETER_ALPHA];
+    model_load(&supernet->model, &supernet->alpha_sampler, (uint64_t)step);
+    double loss = supernet_alpha_loss(supernet, plan_step, bitops_weight, entropy_weight);
+    point->macs += 3 * model_macs(&supernet->model);
+    if (!isfinite(loss) ||
+        !isfinite(gradient_norm(parameters->gradients[PARAMETER_ALPHA], count))) {
+        training_report_nonfinite(&supernet->model, plan_step, loss, point);
+        return;
+    }
+    optimizer_step(supernet->alpha_optimizer, parameters->values[PARAMETER_ALPHA],
+                   parameters->gradients[PARAMETER_ALPHA],
+                   supernet->search->spec->search.alpha_learning_rate * rate);
+}
+
+size_t supernet_arrays(struct supernet *supernet, struct checkpoint_array *arrays) {
+    static const char *const kinds[PARAMETER_KINDS] = {"weights", "alpha", "state"};
+    static const char *const weight_names[3] = {"weights.steps", "weights.first", "weights.second"};
+    static const char *const alpha_names[3] = {"alpha.steps", "alpha.first", "alpha.second"};
+    struct parameters *parameters = supernet->parameters;
+    size_t count = 0;
+    for (int kind = 0; kind < PARAMETER_KINDS; kind++)
+        arrays[count++] = (struct checkpoint_array){
+            kinds[kind], SAFETENSORS_F32, parameters->values[kind], parameters->sizes[kind]};
+    count += checkpoint_optimizer(supernet->weight_optimizer, weight_names, arrays + count);
+    count += checkpoint_optimizer(supernet->alpha_optimizer, alpha_names, arrays + count);
+    arrays[count++] = (struct checkpoint_array){"bitops.initial", SAFETENSORS_F64,
+                                                &supernet->alpha_loss->initial_bitops, 1};
+    return count;
+}
+
+const float *supernet_alpha(struct supernet *supernet) {
+    gather(supernet, false, supernet->alpha);
+    return supernet->alpha;
+}
+
+void supernet_describe(struct supernet *supernet, json_t *fields, char *text, size_t text_size) {
+    struct alpha_loss *loss = supernet->alpha_loss;
+    int slots = supernet->search->slots->count;
+    alpha_loss_at(loss, supernet_alpha(supernet), 0, 0, NULL);
+    json_t *entropies = json_array();
+    for (int s = 0; s < slots; s++)
+        json_array_append_new(entropies, json_real(loss->entropies[s]));
+    json_object_set_new(fields, "bitops", json_real(loss->bitops));
+    json_object_set_new(fields, "entropy", json_real(loss->entropy));
+    json_object_set_new(fields, "entropies", entropies);
+    if (supernet->alpha_reconstruction > 0)
+        json_object_set_new(fields, "alpha_loss", json_real(supernet->alpha_reconstruction));
+    snprintf(text, text_size, "BitOps %.4g (%.0f%%)  entropy %.3f", loss->bitops,
+             100 * loss->bitops / loss->initial_bitops, loss->entropy / (slots ? slots : 1));
+}

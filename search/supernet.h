@@ -1,0 +1,44 @@
+/* The supernet that differentiable strategies train: weights and alpha on disjoint halves of the
+ * data. */
+#ifndef TAMIS_SEARCH_SUPERNET_H
+#define TAMIS_SEARCH_SUPERNET_H
+
+#include "eval/model.h"
+#include "search/alpha_loss.h"
+#include "search/strategy.h"
+
+struct supernet {
+    const struct search *search; /* borrowed */
+    struct parameters *parameters;
+    struct model model;
+    struct sampler weight_sampler, alpha_sampler;
+    struct optimizer *weight_optimizer, *alpha_optimizer;
+    struct schedule schedule;
+    struct alpha_loss *alpha_loss;
+    float *alpha, *alpha_gradient; /* of all slots in a row (alpha itself has gaps) */
+    double alpha_reconstruction;   /* loss of the last alpha step on its half of the data */
+};
+
+/* Builds, initializes and plans it as the spec says. Free with supernet_free, also after failure.
+ */
+bool supernet_create(struct supernet *supernet, const struct search *search, struct error *error);
+void supernet_free(struct supernet *supernet);
+
+/* One step of the weights, or of alpha with the given weights of BitOps and entropy in its loss.
+ * When the loss or gradient is not finite, nothing is changed and `point` says so. */
+void supernet_weight_step(struct supernet *supernet, int64_t step, double rate,
+                          struct loop_point *point);
+void supernet_alpha_step(struct supernet *supernet, int64_t step, double rate, double bitops_weight,
+                         double entropy_weight, struct loop_point *point);
+/* Alpha's whole loss on what is loaded in the model, and its gradient into the parameters'
+ * gradients (which are zeroed first). */
+double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, double bitops_weight,
+                           double entropy_weight);
+
+size_t supernet_arrays(struct supernet *supernet, struct checkpoint_array *arrays);
+/* Adds expected BitOps and entropies of the present alpha. */
+void supernet_describe(struct supernet *supernet, json_t *fields, char *text, size_t text_size);
+/* Logits of all slots in a row; valid until the next call. */
+const float *supernet_alpha(struct supernet *supernet);
+
+#endif
