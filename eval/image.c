@@ -48,9 +48,6 @@ bool image_is_picture(const char *path) {
 }
 
 bool image_check_size(const char *path, size_t width, size_t height, struct error *error) {
-    if (width == 0 || height == 0)
-        return error_add(error, ERROR_DATA, "%s: the image is empty (%zux%zu pixels)", path, width,
-                         height);
     if (width > IMAGE_MAX_SIDE || height > IMAGE_MAX_SIDE || width * height > IMAGE_MAX_PIXELS)
         return error_add(error, ERROR_DATA,
                          "%s: the image has %zux%zu pixels; at most %d on a side and %d in all are "

@@ -15,7 +15,8 @@ bool image_decode_jpeg(const char *path, const unsigned char *data, size_t size,
 /* Encodes into new memory, free with memory_free. */
 bool image_encode_png(const char *path, const struct image *image, unsigned char **data,
                       size_t *size, struct error *error);
-/* Adds a sentence and returns false when a picture of this size is beyond the limits of image.h. */
+/* Adds a sentence and returns false when a picture of this size is beyond the limits of image.h.
+ * Empty pictures are refused by the libraries themselves. */
 bool image_check_size(const char *path, size_t width, size_t height, struct error *error);
 
 #endif
