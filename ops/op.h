@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "ops/shape.h"
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

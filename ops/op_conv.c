@@ -1,0 +1,266 @@
+/* Two-dimensional convolution: the operation around conv2d_kernel.h. */
+#include "ops/op_conv.h"
+#include "ops/op_list.h"
+#include <string.h>
+
+static int padding_of(int padding, int kernel, int dilation) {
+    return padding >= 0 ? padding : dilation * (kernel - 1) / 2;
+}
+
+struct conv2d_shape conv_describe(struct conv_settings settings, struct shape input) {
+    struct conv2d_shape shape = {
+        .batch = input.n,
+        .height = input.h,
+        .width = input.w,
+        .in_channels = input.c,
+        .out_channels = settings.out,
+        .kernel_h = settings.kernel_h,
+        .kernel_w = settings.kernel_w,
+        .stride = settings.stride,
+        .pad_h = padding_of(settings.padding_h, settings.kernel_h, settings.dilation),
+        .pad_w = padding_of(settings.padding_w, settings.kernel_w, settings.dilation),
+        .dilation = settings.dilation,
+        .groups = settings.groups,
+    };
+    conv2d_shape_complete(&shape);
+    return shape;
+}
+
+bool conv_output_shape(const char *op, struct conv_settings settings, struct shape input,
+                       struct shape *output, struct position position, struct error *error) {
+    bool is_same = settings.padding_h < 0 || settings.padding_w < 0;
+    bool is_even = (settings.padding_h < 0 && settings.kernel_h % 2 == 0) ||
+                   (settings.padding_w < 0 && settings.kernel_w % 2 == 0);
+    if (is_same && is_even) {
+        return error_at(error, ERROR_SPEC, position,
+                        "%s with an even kernel (%dx%d) needs an explicit padding", op,
+                        settings.kernel_h, settings.kernel_w);
+    }
+    if (input.c % settings.groups != 0) {
+        return error_at(error, ERROR_SPEC, position,
+                        "%s: %d groups do not divide the %d input channels", op, settings.groups,
+                        input.c);
+    }
+    if (settings.out % settings.groups != 0) {
+        return error_at(error, ERROR_SPEC, position,
+                        "%s: %d groups do not divide the %d output channels", op, settings.groups,
+                        settings.out);
+    }
+    struct conv2d_shape shape = conv_describe(settings, input);
+    if (shape.out_height < 1 || shape.out_width < 1) {
+        return error_at(error, ERROR_SPEC, position,
+                        "%s: the %dx%d kernel (dilation %d, padding %dx%d) does not fit into an "
+                        "input of %dx%d pixels",
+                        op, settings.kernel_h, settings.kernel_w, settings.dilation, shape.pad_h,
+                        shape.pad_w, input.h, input.w);
+    }
+    *output = shape_activation(input.n, shape.out_height, shape.out_width, settings.out);
+    return true;
+}
+
+int conv_parameters(struct conv_settings settings, struct shape input, struct op_parameter *out) {
+    int depth = input.c / settings.groups;
+    double fan_in = (double)depth * settings.kernel_h * settings.kernel_w;
+    out[0] = (struct op_parameter){
+        .name = "weight",
+        .kind = PARAMETER_WEIGHT,
+        .shape = shape_dense(settings.out, settings.kernel_h, settings.kernel_w, depth),
+        .initializer = INITIAL_KAIMING_UNIFORM,
+        .value = 1,
+        .fan_in = fan_in,
+        .is_quantizable = true,
+    };
+    if (!settings.has_bias) return 1;
+    out[1] = (struct op_parameter){
+        .name = "bias",
+        .kind = PARAMETER_WEIGHT,
+        .shape = shape_vector(settings.out),
+        .initializer = INITIAL_KAIMING_UNIFORM,
+        .value = 1,
+        .fan_in = fan_in,
+    };
+    return 2;
+}
+
+size_t conv_scratch_bytes(const struct conv2d_shape *shape, enum op_pass pass) {
+    if (pass == OP_FORWARD) return conv2d_forward_scratch(shape);
+    size_t data = conv2d_backward_data_scratch(shape);
+    size_t weight = conv2d_backward_weight_scratch(shape);
+    return data > weight ? data : weight;
+}
+
+void conv_forward(const struct conv2d_shape *shape, const struct op_call *call) {
+    conv2d_forward(shape, call->input[0], call->input[1],
+                   call->input_count > 2 ? call->input[2] : NULL, call->output, call->scratch);
+}
+
+/* The bias alone, where the weight is not trained. */
+static void add_bias_gradient(const struct op_call *call, float *grad_bias) {
+    struct shape shape = call->output_shape;
+    size_t pixels = shape_pixels(shape);
+#pragma omp parallel for schedule(static)
+    for (int c = 0; c < shape.c; c++) {
+        double sum = 0;
+        for (size_t i = 0; i < pixels; i++) {
+            sum += call->grad_output[i * (size_t)shape.pitch + (size_t)c];
+        }
+        grad_bias[c] += (float)sum;
+    }
+}
+
+void conv_backward(const struct conv2d_shape *shape, const struct op_call *call) {
+    float *grad_weight = call->grad_input[1];
+    float *grad_bias = call->input_count > 2 ? call->grad_input[2] : NULL;
+    /* The kernel adds; a quantized weight's gradient is not there yet. */
+    if (grad_weight && !call->accumulate[1]) {
+        memset(grad_weight, 0, shape_floats(call->input_shape[1]) * sizeof(float));
+    }
+    if (grad_bias && !call->accumulate[2]) {
+        memset(grad_bias, 0, shape_floats(call->input_shape[2]) * sizeof(float));
+    }
+    if (grad_weight) {
+        conv2d_backward_weight(shape, call->input[0], call->grad_output, grad_weight, grad_bias,
+                               call->scratch);
+    } else if (grad_bias) {
+        add_bias_gradient(call, grad_bias);
+    }
+    if (call->grad_input[0]) {
+        conv2d_backward_data(shape, call->grad_output, call->input[1], call->grad_input[0],
+                             call->accumulate[0], call->scratch);
+    }
+}
+
+struct op_cost conv_cost(struct shape weight, struct shape output) {
+    return (struct op_cost){.macs = (double)shape_elements(weight) * output.h * output.w};
+}
+
+enum { OUT, KERNEL_H, KERNEL_W, STRIDE, PADDING_H, PADDING_W, DILATION, GROUPS, BIAS };
+
+static const struct op_attribute attributes[] = {
+    {.name = "out",
+     .kind = ATTRIBUTE_INTEGER,
+     .minimum = 1,
+     .maximum = 65536,
+     .initial = OP_REQUIRED,
+     .meaning = "output channels"},
+    {.name = "kernel_h",
+     .kind = ATTRIBUTE_INTEGER,
+     .minimum = 1,
+     .maximum = 255,
+     .initial = OP_REQUIRED,
+     .meaning = "kernel rows",
+     .both = "kernel"},
+    {.name = "kernel_w",
+     .kind = ATTRIBUTE_INTEGER,
+     .minimum = 1,
+     .maximum = 255,
+     .initial = OP_REQUIRED,
+     .meaning = "kernel columns",
+     .both = "kernel"},
+    {.name = "stride",
+     .kind = ATTRIBUTE_INTEGER,
+     .minimum = 1,
+     .maximum = 64,
+     .initial = 1,
+     .meaning = "step from one window to the next"},
+    {.name = "padding_h",
+     .kind = ATTRIBUTE_INTEGER,
+     .minimum = -1,
+     .maximum = 1024,
+     .initial = -1,
+     .meaning = "zero rows added above and below; -1: as many as keep the size at stride 1",
+     .both = "padding"},
+    {.name = "padding_w",
+     .kind = ATTRIBUTE_INTEGER,
+     .minimum = -1,
+     .maximum = 1024,
+     .initial = -1,
+     .meaning = "zero columns added left and right; -1: as many as keep the size at stride 1",
+     .both = "padding"},
+    {.name = "dilation",
+     .kind = ATTRIBUTE_INTEGER,
+     .minimum = 1,
+     .maximum = 64,
+     .initial = 1,
+     .meaning = "distance between kernel elements"},
+    {.name = "groups",
+     .kind = ATTRIBUTE_INTEGER,
+     .minimum = 1,
+     .maximum = 65536,
+     .initial = 1,
+     .meaning = "groups of channels that do not mix"},
+    {.name = "bias",
+     .kind = ATTRIBUTE_BOOLEAN,
+     .minimum = 0,
+     .maximum = 1,
+     .initial = 1,
+     .meaning = "add a value per output channel"},
+};
+
+static struct conv_settings read_settings(const double *attribute) {
+    return (struct conv_settings){
+        .out = (int)attribute[OUT],
+        .kernel_h = (int)attribute[KERNEL_H],
+        .kernel_w = (int)attribute[KERNEL_W],
+        .stride = (int)attribute[STRIDE],
+        .padding_h = (int)attribute[PADDING_H],
+        .padding_w = (int)attribute[PADDING_W],
+        .dilation = (int)attribute[DILATION],
+        .groups = (int)attribute[GROUPS],
+        .has_bias = attribute[BIAS] != 0,
+    };
+}
+
+static bool op_shape(const double *attribute, const struct shape *inputs, int input_count,
+                     struct shape *output, struct position position, struct error *error) {
+    (void)input_count;
+    return conv_output_shape("conv", read_settings(attribute), inputs[0], output, position, error);
+}
+
+static int op_parameters(const double *attribute, const struct shape *inputs, int input_count,
+                         struct op_parameter *out) {
+    (void)input_count;
+    return conv_parameters(read_settings(attribute), inputs[0], out);
+}
+
+static struct conv2d_shape call_shape(const struct op_call *call) {
+    return conv_describe(read_settings(call->attribute), call->input_shape[0]);
+}
+
+static size_t op_scratch_bytes(const struct op_call *call, enum op_pass pass) {
+    struct conv2d_shape shape = call_shape(call);
+    return conv_scratch_bytes(&shape, pass);
+}
+
+static void op_forward(const struct op_call *call) {
+    struct conv2d_shape shape = call_shape(call);
+    conv_forward(&shape, call);
+}
+
+static void op_backward(const struct op_call *call) {
+    struct conv2d_shape shape = call_shape(call);
+    conv_backward(&shape, call);
+}
+
+static struct op_cost op_cost(const double *attribute, const struct shape *inputs, int input_count,
+                              struct shape output) {
+    (void)attribute, (void)input_count;
+    return conv_cost(inputs[1], output);
+}
+
+const struct op op_conv = {
+    .name = "conv",
+    .summary = "two-dimensional convolution",
+    .attributes = attributes,
+    .attribute_count = sizeof attributes / sizeof attributes[0],
+    .minimum_inputs = 1,
+    .maximum_inputs = 1,
+    .is_step = true,
+    .parameters = op_parameters,
+    .shape = op_shape,
+    .scratch_bytes = op_scratch_bytes,
+    .forward = op_forward,
+    .backward = op_backward,
+    .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),
+    .cost = op_cost,
+};

@@ -1,0 +1,87 @@
+/* y = a * b element by element; b may be repeated (broadcast.h). */
+#include "ops/broadcast.h"
+#include "ops/elementwise.h"
+#include "ops/op_list.h"
+
+static bool multiply_shape(const double *attribute, const struct shape *inputs, int input_count,
+                           struct shape *output, struct position position, struct error *error) {
+    (void)attribute, (void)input_count;
+    *output = inputs[0];
+    return broadcast_check("multiply", inputs[0], inputs[1], position, error);
+}
+
+static size_t multiply_scratch_bytes(const struct op_call *call, enum op_pass pass) {
+    if (pass == OP_FORWARD) return 0;
+    return broadcast_sum_scratch(call->output_shape, call->input_shape[1]);
+}
+
+/* y = x * b, or y += x * b, with b repeated where it must be. */
+static void multiply_into(const struct op_call *call, const float *x, float *y, bool accumulate) {
+    struct shape shape = call->output_shape, small = call->input_shape[1];
+    size_t blocks = elementwise_pixel_blocks(shape), pitch = (size_t)shape.pitch;
+#pragma omp parallel for schedule(static) if (elementwise_is_large(shape_floats(shape)))
+    for (size_t block = 0; block < blocks; block++) {
+        struct elementwise_range range = elementwise_pixel_range(shape, block);
+        for (size_t pixel = range.begin; pixel < range.end; pixel++) {
+            const float *from = x + pixel * pitch;
+            float *to = y + pixel * pitch;
+            const float *b = call->input[1] + broadcast_offset(shape, small, pixel);
+            size_t step = small.c == shape.c;
+            for (int c = 0; c < shape.c; c++) {
+                elementwise_store(to + c, from[c] * b[(size_t)c * step], accumulate);
+            }
+        }
+        elementwise_zero_padding(y, shape, range.begin, range.end);
+    }
+}
+
+static void multiply_forward(const struct op_call *call) {
+    if (!broadcast_is_plain(call->output_shape, call->input_shape[1])) {
+        multiply_into(call, call->input[0], call->output, false);
+        return;
+    }
+    size_t floats = shape_floats(call->output_shape);
+    const float *restrict a = call->input[0], *restrict b = call->input[1];
+    float *restrict y = call->output;
+#pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
+    for (size_t i = 0; i < floats; i++)
+        y[i] = a[i] * b[i];
+}
+
+static void backward_plain(const struct op_call *call, int input) {
+    size_t floats = shape_floats(call->output_shape);
+    const float *restrict g = call->grad_output, *restrict other = call->input[1 - input];
+    float *restrict to = call->grad_input[input];
+    bool accumulate = call->accumulate[input];
+#pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
+    for (size_t i = 0; i < floats; i++)
+        to[i] = (accumulate ? to[i] : 0.0f) + g[i] * other[i];
+}
+
+static void multiply_backward(const struct op_call *call) {
+    if (broadcast_is_plain(call->output_shape, call->input_shape[1])) {
+        if (call->grad_input[0]) backward_plain(call, 0);
+        if (call->grad_input[1]) backward_plain(call, 1);
+        return;
+    }
+    if (call->grad_input[0]) {
+        multiply_into(call, call->grad_output, call->grad_input[0], call->accumulate[0]);
+    }
+    if (call->grad_input[1]) {
+        broadcast_sum(call->output_shape, call->input_shape[1], call->grad_output, call->input[0],
+                      call->grad_input[1], call->accumulate[1], call->scratch);
+    }
+}
+
+const struct op op_multiply = {
+    .name = "multiply",
+    .summary = "product of two inputs; the second may be repeated over images, pixels or channels",
+    .minimum_inputs = 2,
+    .maximum_inputs = 2,
+    .is_step = true,
+    .shape = multiply_shape,
+    .scratch_bytes = multiply_scratch_bytes,
+    .forward = multiply_forward,
+    .backward = multiply_backward,
+    .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),
+};
