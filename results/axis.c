@@ -41,8 +41,9 @@ static void axis_linear_ticks(struct axis *axis, int wanted) {
     double power = pow(10, floor(log10(rough)));
     static const double factors[] = {1, 2, 2.5, 5, 10};
     double step = power * 10;
+    /* Rather a few ticks more than wanted than a few less. */
     for (int i = 0; i < 5; i++) {
-        if (power * factors[i] >= rough * (1 - 1e-9)) {
+        if (power * factors[i] >= rough * 0.75) {
             step = power * factors[i];
             break;
         }
