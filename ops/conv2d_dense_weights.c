@@ -17,6 +17,17 @@ enum {
     SEGMENT_PIXELS = 64 /* summed in registers before going to memory */
 };
 
+/* Channels are padded to 8 only, so that the bias is not summed in wider vectors. */
+#if SIMD_LANES >= 8
+enum { BIAS_LANES = 8 };
+typedef simd_float8 bias_vector;
+#define BIAS_LOAD simd_load8
+#else
+enum { BIAS_LANES = 4 };
+typedef simd_float4 bias_vector;
+#define BIAS_LOAD simd_load4
+#endif
+
 struct weight_gradient {
     struct conv2d_dense dense;
     struct conv2d_tiling tiling;
@@ -124,29 +135,22 @@ static void sum_segment(const struct weight_gradient *w, const float *input,
 /* sums[channel] += gradient over the tile. Four vectors at a time hide the latency of the adds. */
 static void sum_bias(const struct weight_gradient *w, const struct conv2d_tile *tile,
                      struct gradient_view gradient, float *sums) {
-    for (size_t first = 0; first < w->tiling.channel_width; first += 32) {
-        size_t left = (w->tiling.channel_width - first) / 8;
+    for (size_t first = 0; first < w->tiling.channel_width; first += 4 * BIAS_LANES) {
+        size_t left = (w->tiling.channel_width - first) / BIAS_LANES;
         size_t vectors = left < 4 ? left : 4;
-        simd_float8 sum[4] = {{0}, {0}, {0}, {0}};
+        bias_vector sum[4] = {{0}, {0}, {0}, {0}};
         for (int y = 0; y < tile->rows; y++) {
             const float *pixel = gradient.first + (size_t)y * gradient.row_pitch + first;
             for (int x = 0; x < tile->columns; x++, pixel += gradient.pitch) {
-                if (vectors == 4) {
-                    sum[0] += simd_load8(pixel);
-                    sum[1] += simd_load8(pixel + 8);
-                    sum[2] += simd_load8(pixel + 16);
-                    sum[3] += simd_load8(pixel + 24);
-                } else {
-                    sum[0] += simd_load8(pixel);
-                    if (vectors > 1) sum[1] += simd_load8(pixel + 8);
-                    if (vectors > 2) sum[2] += simd_load8(pixel + 16);
-                }
+                sum[0] += BIAS_LOAD(pixel);
+                if (vectors > 1) sum[1] += BIAS_LOAD(pixel + BIAS_LANES);
+                if (vectors > 2) sum[2] += BIAS_LOAD(pixel + 2 * BIAS_LANES);
+                if (vectors > 3) sum[3] += BIAS_LOAD(pixel + 3 * BIAS_LANES);
             }
         }
-        for (size_t v = 0; v < vectors; v++) {
-            float *to = sums + first + v * 8;
-            simd_store8(to, simd_load8(to) + sum[v]);
-        }
+        for (size_t v = 0; v < vectors; v++)
+            for (size_t lane = 0; lane < BIAS_LANES; lane++)
+                sums[first + v * BIAS_LANES + lane] += sum[v][lane];
     }
 }
 

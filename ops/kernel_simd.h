@@ -7,10 +7,6 @@
 
 #include <string.h>
 
-typedef float simd_float4 __attribute__((vector_size(16)));
-typedef float simd_float8 __attribute__((vector_size(32)));
-typedef float simd_float16 __attribute__((vector_size(64)));
-
 /* Lanes of the widest vector, and how many vector registers there are. */
 #if defined(__AVX512F__)
 #define SIMD_LANES 16
@@ -44,8 +40,10 @@ typedef float simd_float16 __attribute__((vector_size(64)));
 #define SIMD_KEEP(value) ((void)(value))
 #endif
 
-/* Unaligned load and store; memcpy of a constant size is one instruction. */
+/* Vector types, for every width that the target has in registers, with unaligned load and store:
+ * memcpy of a constant size is one instruction. */
 #define SIMD_DEFINE_ACCESS(lanes)                                                                  \
+    typedef float simd_float##lanes __attribute__((vector_size((lanes) * sizeof(float))));         \
     SIMD_INLINE simd_float##lanes simd_load##lanes(const float *from) {                            \
         simd_float##lanes value;                                                                   \
         memcpy(&value, from, sizeof value);                                                        \
@@ -59,8 +57,12 @@ typedef float simd_float16 __attribute__((vector_size(64)));
         return value - (simd_float##lanes){0};                                                     \
     }
 SIMD_DEFINE_ACCESS(4)
+#if SIMD_LANES >= 8
 SIMD_DEFINE_ACCESS(8)
+#endif
+#if SIMD_LANES >= 16
 SIMD_DEFINE_ACCESS(16)
+#endif
 #undef SIMD_DEFINE_ACCESS
 
 #endif
