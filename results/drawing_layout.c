@@ -23,7 +23,8 @@ static bool layout_assign_layers(const struct drawing *drawing, size_t *layers) 
         for (size_t e = 0; e < drawing->edge_count; e++) {
             if (drawing->edges[e].from != from) continue;
             size_t to = drawing->edges[e].to;
-            if (layers[to] < layers[from] + 1) layers[to] = layers[from] + 1;
+            /* The queue goes by rising layer, so the last node before this one decides. */
+            layers[to] = layers[from] + 1;
             if (--waiting[to] == 0) ready[end++] = to;
         }
     }

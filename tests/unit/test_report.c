@@ -49,6 +49,7 @@ static char *full_page(struct result_list *list) {
     add_result(list, RESULT_SEARCHED, 30.5, 4e12);
     add_result(list, RESULT_QUANTIZED, 30.25, 1e12);
     add_result(list, RESULT_FIXED, 29.5, 2e12);
+    list->items[3].name = "uniform 8 bit";
     const struct report_facts facts = {
         .title = hostile,
         .version = hostile,
@@ -112,8 +113,23 @@ static void the_page_has_the_facts(void **state) {
     assert_non_null(strstr(page, "bicubic, 28.42 dB"));
     assert_non_null(strstr(page, "base64,Zm9vYmFy\""));
     assert_non_null(strstr(page, "width:75.0%"));
+    assert_non_null(strstr(page, "<th scope=\"col\" class=\"r\">uniform 8 bit</th>"));
     assert_non_null(strstr(page, "<td class=\"r\">∞<small>1.0000</small></td>"));
     assert_int_equal(markup_count(page, "<circle "), 3);
+    memory_free(page);
+    result_list_free(&list);
+}
+
+static void networks_without_a_cost_make_no_tradeoff(void **state) {
+    (void)state;
+    struct result_list list = {0};
+    struct error error = {0};
+    add_result(&list, RESULT_BICUBIC, 28.42, NAN);
+    add_result(&list, RESULT_QUANTIZED, 30.25, NAN);
+    const struct report_facts facts = {.results = &list};
+    char *page = report_html(&facts, &error);
+    assert_non_null(page);
+    assert_null(strstr(page, "Quality against cost"));
     memory_free(page);
     result_list_free(&list);
 }
@@ -200,6 +216,7 @@ int main(void) {
         cmocka_unit_test(every_text_is_escaped_and_every_element_closed),
         cmocka_unit_test(the_page_needs_nothing_from_outside),
         cmocka_unit_test(the_page_has_the_facts),
+        cmocka_unit_test(networks_without_a_cost_make_no_tradeoff),
         cmocka_unit_test_setup_teardown(what_is_missing_is_left_out, temporary_setup,
                                         temporary_teardown),
         cmocka_unit_test_setup_teardown(a_drawing_with_a_cycle_is_an_error, temporary_setup,

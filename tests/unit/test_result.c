@@ -135,6 +135,7 @@ static void the_final_table_has_a_row_for_each_network(void **state) {
     assert_non_null(strstr(text, "Set14"));
     memory_free(text);
     table_free(&table);
+    result_add(&list, RESULT_FIXED, "fixed")->data = "Set5";
     char *notes = result_notes(&list);
     assert_string_equal(notes, "Data: Set14; Set5.\nProtocol: Y.\nLR input of the costs: 320x180.\n"
                                "Costs count: all convolutions.\n");
