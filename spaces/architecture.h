@@ -1,4 +1,5 @@
-/* An architecture: one choice for each slot of a space. Read, written, edited and compared as YAML. */
+/* An architecture: one choice for each slot of a space. Read, written, edited and compared as YAML.
+ */
 #ifndef TAMIS_SPACES_ARCHITECTURE_H
 #define TAMIS_SPACES_ARCHITECTURE_H
 
@@ -8,10 +9,10 @@
 #include <stdbool.h>
 
 /*
- * What can be chosen in a slot: a candidate and one of its bit widths. A slot's entries are numbered
- * candidate by candidate, bits within them: entry first[c] + b is candidate c with bits[b]. A candidate
- * without searched convolutions (identity, zero) has one entry with bits 0. Slots inside a candidate of
- * another slot have it as parent, and count only where it is chosen.
+ * What can be chosen in a slot: a candidate and one of its bit widths. A slot's entries are
+ * numbered candidate by candidate, bits within them: entry first[c] + b is candidate c with
+ * bits[b]. A candidate without searched convolutions (identity, zero) has one entry with bits 0.
+ * Slots inside a candidate of another slot have it as parent, and count only where it is chosen.
  */
 struct slot_candidate {
     const char *name;
@@ -24,7 +25,7 @@ struct slot {
     int candidate_count;
     const struct slot_candidate *candidates;
     int entry_count;
-    int parent_slot;      /* -1: always there */
+    int parent_slot; /* -1: always there */
     int parent_candidate;
 };
 struct slots {
@@ -50,7 +51,8 @@ void architecture_free(struct architecture *architecture);
 /* Uniform over the entries of each slot. */
 void architecture_randomize(struct architecture *architecture, struct random *random);
 /* The most probable choice in each slot: `alpha` holds the logits of all slots in a row (slots in
- * order, entries in order). The candidate of largest marginal first, then its most probable bits. */
+ * order, entries in order). The candidate of largest marginal first, then its most probable bits.
+ */
 void architecture_derive(struct architecture *architecture, const float *alpha);
 /* Sets the bits of every searched slot to `bits` where it offers them; false if one does not. */
 bool architecture_set_bits(struct architecture *architecture, int bits);
@@ -60,6 +62,9 @@ bool architecture_set_candidate(struct architecture *architecture, const char *n
 const char **architecture_candidate_names(const struct space *space, int *count);
 int architecture_candidate(const struct architecture *architecture, int slot);
 int architecture_bits(const struct architecture *architecture, int slot);
+/* False for a slot inside a candidate that is not chosen. */
+bool architecture_has_slot(const struct architecture *architecture, int slot);
+/* The same network: slots that are not there do not count. */
 bool architecture_equal(const struct architecture *a, const struct architecture *b);
 
 /* YAML text: space, checksum, scale, let, and a line for each slot. Free with memory_free. */
@@ -69,8 +74,8 @@ bool architecture_write(const struct architecture *architecture, const char *pat
 /* Reads the choices for a space that is already there; a checksum of another space is an error. */
 struct architecture *architecture_read(const char *path, const struct space *space,
                                        struct error *error);
-/* Reads the space named in an architecture file too (a file beside it named space.yaml is preferred if
- * its checksum agrees). The caller frees both. */
+/* Reads the space named in an architecture file too (a file beside it named space.yaml is preferred
+ * if its checksum agrees). The caller frees both. */
 bool architecture_open(const char *path, struct space **space, struct architecture **architecture,
                        struct error *error);
 

@@ -25,11 +25,14 @@ struct cost cost_of(const struct cost_model *model, const struct architecture *a
 /* The same from a derived network's own graph (built apart): must agree with cost_of exactly. */
 struct cost cost_of_network(const struct network *network, bool floating);
 
-/* Expected BitOps for probabilities of all slots in a row (space_slots order); `gradient`, if not NULL,
- * gets d/dp for each entry. With one-hot probabilities it equals cost_of(...).bitops exactly. */
+/* Expected BitOps for probabilities of all slots in a row (space_slots order); `gradient`, if not
+ * NULL, gets d/dp for each entry. Allocates nothing; not for two threads at once with one model.
+ * With one-hot probabilities it equals cost_of(...).bitops exactly.
+ */
 double cost_expected_bitops(const struct cost_model *model, const double *probabilities,
                             double *gradient);
-/* Smallest and largest BitOps, MACs, parameters and bytes over all architectures (each on its own). */
+/* Smallest and largest BitOps, MACs, parameters and bytes over all architectures (each on its own).
+ */
 void cost_range(const struct cost_model *model, struct cost *smallest, struct cost *largest);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * The one builder: the same walk over a space's template makes the supernet (every choice mixed) and a
- * derived network (one choice a slot); cost, drawings and exports come from its result.
+ * The one builder: the same walk over a space's template makes the supernet (every choice mixed)
+ * and a derived network (one choice a slot); cost, drawings and exports come from its result.
  */
 #ifndef TAMIS_SPACES_NETWORK_H
 #define TAMIS_SPACES_NETWORK_H
@@ -20,31 +20,39 @@ enum network_precision {
 };
 
 struct network_options {
-    int batch, height, width;                /* of the low-resolution input */
+    int batch, height, width; /* of the low-resolution input */
     enum network_precision precision;
     const struct architecture *architecture; /* NULL: the supernet */
-    bool noise_uniform;    /* NETWORK_NOISE: uniform instead of normal noise */
-    bool noise_detached;   /* NETWORK_NOISE: the released code's gradient */
-    bool observe;          /* keep the input of every quantizable convolution as an output */
+    bool noise_uniform;                      /* NETWORK_NOISE: uniform instead of normal noise */
+    bool noise_detached;                     /* NETWORK_NOISE: the released code's gradient */
+    bool observe; /* keep the input of every quantizable convolution as an output */
 };
 
 /* A convolution (or other operation with MACs) and its quantizers. */
 struct network_site {
-    const char *name;    /* path of the step; its parameters are "<name>.weight", ... */
-    int node;            /* of the convolution in the graph */
-    double macs;         /* of one image */
-    size_t weights;      /* quantizable weight elements */
-    int slot;            /* -1: fixed */
-    int candidate;       /* of the slot */
+    const char *name; /* path of the step; its parameters are "<name>.weight", ... */
+    int node;         /* of the convolution in the graph */
+    double macs;      /* of one image */
+    size_t weights;   /* quantizable weight elements */
+    int slot;         /* -1: fixed */
+    int candidate;    /* of the slot */
     int parent_slot, parent_candidate; /* where it stands when fixed inside a candidate; else -1 */
     int weight_bits, activation_bits;  /* fixed or chosen; 32: not quantized; 0: still open */
-    int activation;      /* value before the activation quantizer */
-    int weight;          /* parameter index of the weight */
-    int quantizer_count; /* bit widths that have quantizers here: 1, or the slot's in NETWORK_DIRECT */
+    int activation;                    /* value before the activation quantizer */
+    int weight;                        /* parameter index of the weight */
+    int quantizer_count; /* bit widths that have quantizers here: 1, or the slot's in NETWORK_DIRECT
+                          */
     int quantizer_bits[8];
-    int weight_step[8];        /* parameter index, -1: none */
-    int activation_step[8];    /* parameter index, -1: none (HWGQ) */
-    int activation_lowest[8];  /* state parameter index, -1: none */
+    int weight_step[8];       /* parameter index, -1: none */
+    int activation_step[8];   /* parameter index, -1: none (HWGQ) */
+    int activation_lowest[8]; /* state parameter index, -1: none */
+};
+
+/* A trained tensor that is not the weight of a site: bias, batch norm, scalars. */
+struct network_tensor {
+    int parameter;
+    size_t elements;
+    int slot, candidate; /* where it stands; -1: always there */
 };
 
 struct network {
@@ -52,18 +60,20 @@ struct network {
     struct parameters *parameters; /* borrowed */
     const struct space *space;     /* borrowed */
     struct network_options options;
-    int input, output;             /* values: n x h x w x 3, n x h*scale x w*scale x 3 */
+    int input, output; /* values: n x h x w x 3, n x h*scale x w*scale x 3 */
     struct network_site *sites;
     int site_count;
+    struct network_tensor *tensors; /* every trained tensor but the weights of sites */
+    int tensor_count;
     /* Supernet only, one for each slot of space_slots: */
-    int *alpha;          /* parameter index of the slot's logits "<slot>.alpha" (1x1x1xentries) */
-    int *probabilities;  /* value index of their softmax */
-    int **branches;      /* [slot][candidate] branch of graph_branch */
+    int *alpha;         /* parameter index of the slot's logits "<slot>.alpha" (1x1x1xentries) */
+    int *probabilities; /* value index of their softmax */
+    int **branches;     /* [slot][candidate] branch of graph_branch */
     struct arena arena;
 };
 
-/* Builds into `parameters` (shared by networks of other sizes). NULL on error: widths that do not fit,
- * groups that do not divide, images too small..., with the positions of the space file. */
+/* Builds into `parameters` (shared by networks of other sizes). NULL on error: widths that do not
+ * fit, groups that do not divide, images too small..., with the positions of the space file. */
 struct network *network_build(const struct space *space, struct parameters *parameters,
                               const struct network_options *options, struct error *error);
 void network_free(struct network *network);

@@ -18,8 +18,8 @@ struct space_settings {
     struct position let_positions[SPACE_MAX_LET]; /* for messages; may be unknown */
 };
 
-/* Reads a space by the path of its file, or by the name of a shipped one ("rfdn"). All errors of the
- * file are reported at once. Free with space_free. */
+/* Reads a space by the path of its file, or by the name of a shipped one ("rfdn"). All errors of
+ * the file are reported at once. Free with space_free. */
 struct space *space_read(const char *name_or_path, const struct space_settings *settings,
                          struct error *error);
 struct space *space_parse(const char *path, const char *text, size_t length,
@@ -29,8 +29,8 @@ void space_free(struct space *space);
 const char *space_name(const struct space *space);
 const char *space_path(const struct space *space);
 const char *space_text(const struct space *space, size_t *length); /* the file, to be copied */
-/* CRC-32C of the file's meaning: comments, order of map keys and white space do not matter; the scale
- * and the effective `let` values do. */
+/* CRC-32C of the file's meaning: comments, order of map keys and white space do not matter; the
+ * scale and the effective `let` values do. */
 uint32_t space_checksum(const struct space *space);
 const struct space_settings *space_effective_settings(const struct space *space);
 /* Pixel values are 0..range (1 or 255) at the network's input and output. */

@@ -1,0 +1,84 @@
+#include "spaces/network.h"
+#include "ops/quantizer.h"
+#include "spaces/walk.h"
+#include <string.h>
+
+static int resolve_all(const void *context, int slot) {
+    (void)context;
+    (void)slot;
+    return -1;
+}
+
+static int resolve_candidate(const void *context, int slot) {
+    return architecture_candidate(context, slot);
+}
+
+static int resolve_bits(const void *context, int slot) {
+    return architecture_bits(context, slot);
+}
+
+static void make_room(struct network *network, const struct slots *slots) {
+    size_t count = (size_t)slots->count + 1;
+    struct arena *arena = &network->arena;
+    network->alpha = arena_allocate(arena, count * sizeof *network->alpha);
+    network->probabilities = arena_allocate(arena, count * sizeof *network->probabilities);
+    network->branches = arena_allocate(arena, count * sizeof *network->branches);
+    for (int i = 0; i < slots->count; i++) {
+        size_t candidates = (size_t)slots->items[i].candidate_count;
+        network->branches[i] = arena_allocate(arena, candidates * sizeof **network->branches);
+    }
+}
+
+static bool check_options(const struct network_options *options, struct error *error) {
+    bool is_supernet = !options->architecture;
+    if (options->batch < 1 || options->height < 1 || options->width < 1)
+        return error_add(error, ERROR_SPEC, "a network needs an input of at least 1 x 1 x 1");
+    if (is_supernet && options->precision == NETWORK_QUANTIZED)
+        return error_add(error, ERROR_SPEC,
+                         "a supernet has no chosen bit widths: quantize a derived network");
+    if (!is_supernet &&
+        (options->precision == NETWORK_NOISE || options->precision == NETWORK_DIRECT))
+        return error_add(error, ERROR_SPEC, "only a supernet can mix quantizers");
+    return true;
+}
+
+struct network *network_build(const struct space *space, struct parameters *parameters,
+                              const struct network_options *options, struct error *error) {
+    if (!check_options(options, error)) return NULL;
+    struct network *network = memory_allocate(sizeof *network);
+    network->graph = graph_create(parameters);
+    network->parameters = parameters;
+    network->space = space;
+    network->options = *options;
+    struct resolver resolver = {resolve_all, resolve_all, NULL};
+    if (options->architecture)
+        resolver = (struct resolver){resolve_candidate, resolve_bits, options->architecture};
+    else
+        make_room(network, &space->slots);
+    if (walk_build(space, network, &resolver, error)) return network;
+    network_free(network);
+    return NULL;
+}
+
+void network_free(struct network *network) {
+    if (!network) return;
+    graph_free(network->graph);
+    memory_free(network->sites);
+    memory_free(network->tensors);
+    arena_free(&network->arena);
+    memory_free(network);
+}
+
+void network_initialize_steps(struct network *network) {
+    for (int i = 0; i < network->site_count; i++) {
+        const struct network_site *site = &network->sites[i];
+        for (int j = 0; j < site->quantizer_count; j++) {
+            if (site->weight_step[j] < 0) continue;
+            struct quantizer_levels levels = quantizer_levels(site->quantizer_bits[j], true, false);
+            quantizer_lsq_initial_steps(
+                parameter_values(network->parameters, site->weight),
+                network->parameters->items[site->weight].shape, true, levels.highest,
+                parameter_values(network->parameters, site->weight_step[j]));
+        }
+    }
+}

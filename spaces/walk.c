@@ -1,0 +1,409 @@
+#include "spaces/walk.h"
+#include "spaces/attributes.h"
+#include <stdio.h>
+#include <string.h>
+
+struct error *walk_error(const struct walk *walk, const struct step *step) {
+    return walk->reported[step->id] ? NULL : walk->error;
+}
+
+int walk_fail(struct walk *walk, const struct step *step) {
+    walk->reported[step->id] = true;
+    walk->failed = true;
+    return -1;
+}
+
+/* True while the network stays within the limits. */
+static bool check_limits(struct walk *walk, const struct step *step) {
+    if (walk->stopped) return false;
+    walk->steps++;
+    if (walk->depth > WALK_MAX_DEPTH)
+        error_at(walk->error, ERROR_SPEC, step->position, "blocks are nested more than %d deep",
+                 WALK_MAX_DEPTH);
+    else if (walk->network->graph->node_count > WALK_MAX_NODES)
+        error_at(walk->error, ERROR_SPEC, step->position,
+                 "the network has more than %d operations, which is too many", WALK_MAX_NODES);
+    else if (walk->steps > WALK_MAX_STEPS)
+        error_at(walk->error, ERROR_SPEC, step->position,
+                 "the network has more than %d steps, which is too many", WALK_MAX_STEPS);
+    else
+        return true;
+    walk->stopped = true;
+    walk->failed = true;
+    return false;
+}
+
+/* --- Names -------------------------------------------------------------------------------------
+ */
+
+static bool later_step_has_name(const struct scope *scope, const char *name, int *line) {
+    for (; scope; scope = scope->outer) {
+        for (int i = scope->at; i < scope->list->count; i++) {
+            const struct step *step = scope->list->items[i];
+            if ((step->name && strcmp(step->name, name) == 0) ||
+                (step->collect && strcmp(step->collect, name) == 0)) {
+                *line = step->position.line;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool report_unknown_from(struct walk *walk, const struct scope *scope,
+                                const struct step *step, const struct yaml_node *from) {
+    struct error *error = walk_error(walk, step);
+    const char *name = from->text;
+    int line;
+    if ((step->name && strcmp(step->name, name) == 0) ||
+        (step->collect && strcmp(step->collect, name) == 0))
+        return error_at(error, ERROR_SPEC, from->position,
+                        "a cycle: \"%s\" takes its own output as input", name);
+    if (later_step_has_name(scope, name, &line))
+        return error_at(error, ERROR_SPEC, from->position,
+                        "a cycle: \"%s\" is a later step (line %d), and a step can only take what "
+                        "steps before it give",
+                        name, line);
+    enum { MAX_WORDS = 128 };
+    const char *words[MAX_WORDS] = {"input", "previous"};
+    size_t count = 2;
+    for (const struct scope *at = scope; at; at = at->outer)
+        for (int i = 0; i < at->name_count && count < MAX_WORDS; i++)
+            words[count++] = at->names[i].name;
+    const char *nearest = error_nearest(name, words, count);
+    if (nearest)
+        return error_at(error, ERROR_SPEC, from->position,
+                        "no step here has the name \"%s\"; did you mean \"%s\"?", name, nearest);
+    return error_at(error, ERROR_SPEC, from->position, "no step here has the name \"%s\"", name);
+}
+
+static const struct named_values *find_values(const struct scope *scope, const char *name) {
+    for (; scope; scope = scope->outer)
+        for (int i = 0; i < scope->name_count; i++)
+            if (strcmp(scope->names[i].name, name) == 0) return &scope->names[i];
+    return NULL;
+}
+
+const int *walk_inputs(struct walk *walk, const struct scope *scope, const struct step *step,
+                       const int *fallback, int fallback_count, int *count) {
+    if (step->from_count == 0) {
+        *count = fallback_count;
+        return fallback;
+    }
+    int *values = NULL;
+    size_t length = 0, capacity = 0;
+    bool good = true;
+    for (int i = 0; i < step->from_count; i++) {
+        const struct yaml_node *from = step->from[i];
+        struct named_values one = {NULL, NULL, 1};
+        const struct named_values *found = &one;
+        int value = scope->input;
+        if (strcmp(from->text, "input") == 0) {
+            one.values = &value;
+        } else if (strcmp(from->text, "previous") == 0) {
+            value = scope->previous;
+            one.values = &value;
+        } else if (!(found = find_values(scope, from->text))) {
+            good = report_unknown_from(walk, scope, step, from);
+            continue;
+        }
+        for (int j = 0; j < found->count; j++) {
+            memory_grow(values, length, capacity);
+            values[length++] = found->values[j];
+        }
+    }
+    int *kept = arena_allocate(&walk->arena, (length + 1) * sizeof *kept);
+    if (length > 0) memcpy(kept, values, length * sizeof *kept);
+    memory_free(values);
+    *count = (int)length;
+    if (good) return kept;
+    walk_fail(walk, step);
+    return NULL;
+}
+
+static void add_name(struct walk *walk, struct scope *scope, const struct step *step,
+                     const char *name, struct position position, const int *values, int count) {
+    for (int i = 0; i < scope->name_count; i++) {
+        if (strcmp(scope->names[i].name, name) != 0) continue;
+        error_at(walk_error(walk, step), ERROR_SPEC, position,
+                 "two steps of this list have the name \"%s\"", name);
+        walk_fail(walk, step);
+        return;
+    }
+    struct named_values *named = &scope->names[scope->name_count++];
+    named->name = name;
+    named->count = count;
+    named->values = arena_allocate(&walk->arena, (size_t)(count + 1) * sizeof *named->values);
+    if (count > 0) memcpy(named->values, values, (size_t)count * sizeof *values);
+}
+
+static bool name_is_given(const struct step_list *list, const char *name) {
+    for (int i = 0; i < list->count; i++) {
+        const struct step *step = list->items[i];
+        if (step->name && strcmp(step->name, name) == 0) return true;
+        if (step->collect && strcmp(step->collect, name) == 0) return true;
+    }
+    return false;
+}
+
+/* Last part of a step's path: its name, else its word and a number. */
+static const char *step_label(struct walk *walk, const struct scope *scope, int index) {
+    const struct step *step = scope->list->items[index];
+    if (step->name) return step->name;
+    if (step->collect) return step->collect;
+    int number = 1;
+    for (int i = 0; i < index; i++) {
+        const struct step *before = scope->list->items[i];
+        if (!before->name && !before->collect && strcmp(before->word, step->word) == 0) number++;
+    }
+    const char *label = arena_format(&walk->arena, "%s%d", step->word, number);
+    while (name_is_given(scope->list, label))
+        label = arena_format(&walk->arena, "%s_", label);
+    return label;
+}
+
+/* --- Steps -------------------------------------------------------------------------------------
+ */
+
+static int walk_list(struct walk *walk, const struct scope *outer, const struct step_list *list,
+                     const char *path, int input, const struct expression_names *environment,
+                     const struct defaults *defaults) {
+    struct scope scope = {.outer = outer,
+                          .list = list,
+                          .path = path,
+                          .input = input,
+                          .previous = input,
+                          .environment = environment};
+    /* A step has at most two names: its own and that of what it collects. */
+    scope.names = arena_allocate(&walk->arena, (size_t)list->count * 2 * sizeof *scope.names);
+    for (scope.at = 0; scope.at < list->count && !walk->stopped; scope.at++) {
+        const struct step *step = list->items[scope.at];
+        const char *label = step_label(walk, &scope, scope.at);
+        const char *step_path = arena_format(&walk->arena, "%s%s", path, label);
+        int count;
+        const int *inputs = walk_inputs(walk, &scope, step, &scope.previous, 1, &count);
+        const int unknown = -1;
+        if (!inputs) count = 1;
+        int output =
+            walk_step(walk, &scope, step, step_path, inputs ? inputs : &unknown, count, defaults);
+        if (step->name) add_name(walk, &scope, step, step->name, step->name_position, &output, 1);
+        scope.previous = output;
+    }
+    return walk->stopped ? -1 : scope.previous;
+}
+
+/* Lists and blocks have one input. */
+static bool check_one_input(struct walk *walk, const struct step *step, int input_count) {
+    if (input_count == 1) return true;
+    error_at(walk_error(walk, step), ERROR_SPEC, step->position,
+             "\"%s\" takes one input, but %d are given", step->word, input_count);
+    walk_fail(walk, step);
+    return false;
+}
+
+static int walk_repeat(struct walk *walk, struct scope *scope, const struct step *step,
+                       const char *path, int input, const struct defaults *defaults) {
+    long times;
+    if (!expression_evaluate_integer(step->times->text, step->times->position, scope->environment,
+                                     &times, walk_error(walk, step)))
+        return walk_fail(walk, step);
+    if (times < 0 || times > WALK_MAX_TIMES) {
+        error_at(walk_error(walk, step), ERROR_SPEC, step->times->position,
+                 "\"times\" is %ld, but must be between 0 and %d", times, WALK_MAX_TIMES);
+        return walk_fail(walk, step);
+    }
+    const struct step *repeated = step->body->items[0];
+    int *outputs = arena_allocate(&walk->arena, (size_t)(times + 1) * sizeof *outputs);
+    struct scope inside = *scope;
+    int value = input;
+    for (long i = 0; i < times && !walk->stopped; i++) {
+        const char *item_path = arena_format(&walk->arena, "%s.%ld", path, i);
+        inside.previous = value;
+        int count;
+        const int *inputs = walk_inputs(walk, &inside, repeated, &value, 1, &count);
+        if (!inputs) return -1;
+        value = walk_step(walk, &inside, repeated, item_path, inputs, count, defaults);
+        outputs[i] = value;
+    }
+    if (step->collect)
+        add_name(walk, scope, step, step->collect, step->position, outputs, (int)times);
+    return value;
+}
+
+static int walk_block(struct walk *walk, struct scope *scope, const struct step *step,
+                      const char *path, int input, const struct defaults *defaults) {
+    const struct block *block = step->block;
+    double *values =
+        arena_allocate(&walk->arena, (size_t)(block->parameter_count + 1) * sizeof *values);
+    bool good = true;
+    for (int i = 0; i < block->parameter_count; i++) {
+        const struct yaml_node *node = block->defaults[i];
+        const struct expression_names *names = &walk->space->names;
+        for (int j = 0; defaults && j < defaults->count; j++) {
+            if (strcmp(defaults->arguments[j].key, block->parameters[i]) != 0) continue;
+            node = defaults->arguments[j].value;
+            names = defaults->environment;
+        }
+        for (int j = 0; j < step->argument_count; j++) {
+            if (strcmp(step->arguments[j].key, block->parameters[i]) != 0) continue;
+            node = step->arguments[j].value;
+            names = scope->environment;
+        }
+        if (node->kind != YAML_SCALAR)
+            good = error_at(walk_error(walk, step), ERROR_SPEC,
+                            node->kind == YAML_NULL ? step->position : node->position,
+                            "the block \"%s\" needs a number for \"%s\"", block->name,
+                            block->parameters[i]);
+        else if (!expression_evaluate(node->text, node->position, names, &values[i],
+                                      walk_error(walk, step)))
+            good = false;
+    }
+    if (!good) return walk_fail(walk, step);
+    struct expression_names environment = {block->parameters, values, block->parameter_count,
+                                           &walk->space->names};
+    const char *inner = arena_format(&walk->arena, "%s.", path);
+    walk->depth++;
+    int output = walk_list(walk, NULL, block->body, inner, input, &environment, NULL);
+    walk->depth--;
+    return output;
+}
+
+/* Bits of a convolution: a fixed width, or in `list` several of its own; 0: those of its place. */
+static bool read_step_bits(struct walk *walk, const struct scope *scope, const struct step *step,
+                           struct bits_list *list, int *fixed) {
+    *fixed = 0;
+    list->count = 0;
+    if (!step->bits) return true;
+    if (step->bits->kind == YAML_SCALAR && strcmp(step->bits->text, "search") == 0)
+        *list = walk->space->bits;
+    else if (!bits_read(step->bits, scope->environment, list, walk_error(walk, step)))
+        return false;
+    if (list->count > 1) return true;
+    *fixed = list->values[0];
+    list->count = 0;
+    return true;
+}
+
+static int walk_op_step(struct walk *walk, struct scope *scope, const struct step *step,
+                        const char *path, const int *inputs, int input_count,
+                        const struct defaults *defaults) {
+    double attribute[OP_MAX_ATTRIBUTES];
+    struct bits_list bits;
+    int fixed;
+    if (!attribute_values(step, scope->environment, defaults ? defaults->arguments : NULL,
+                          defaults ? defaults->count : 0, defaults ? defaults->environment : NULL,
+                          attribute, walk_error(walk, step)) ||
+        !read_step_bits(walk, scope, step, &bits, &fixed))
+        return walk_fail(walk, step);
+    for (int i = 0; i < input_count; i++)
+        if (inputs[i] < 0) return -1;
+    const struct op *op = step->op;
+    if (input_count < op->minimum_inputs ||
+        (op->maximum_inputs >= 0 && input_count > op->maximum_inputs)) {
+        const char *limit = input_count < op->minimum_inputs ? "at least" : "at most";
+        int wanted = input_count < op->minimum_inputs ? op->minimum_inputs : op->maximum_inputs;
+        if (op->minimum_inputs == op->maximum_inputs) limit = "exactly";
+        error_at(walk_error(walk, step), ERROR_SPEC, step->position,
+                 "\"%s\" takes %s %d input%s, but %d %s given; name them with \"from\"", step->word,
+                 limit, wanted, wanted == 1 ? "" : "s", input_count,
+                 input_count == 1 ? "is" : "are");
+        return walk_fail(walk, step);
+    }
+    if (!step->is_convolution)
+        return walk_operation(walk, step, path, op, attribute, inputs, input_count);
+    if (bits.count > 1) return walk_bits_choice(walk, step, path, attribute, inputs[0], &bits);
+    return walk_convolution(walk, step, path, attribute, inputs[0], fixed);
+}
+
+int walk_step(struct walk *walk, struct scope *scope, const struct step *step, const char *path,
+              const int *inputs, int input_count, const struct defaults *defaults) {
+    if (!check_limits(walk, step)) return -1;
+    if (step->kind == STEP_OPERATION)
+        return walk_op_step(walk, scope, step, path, inputs, input_count, defaults);
+    if (step->kind == STEP_CHOOSE) return walk_choose(walk, scope, step, path, inputs, input_count);
+    if (!check_one_input(walk, step, input_count)) return -1;
+    if (step->kind == STEP_BLOCK) return walk_block(walk, scope, step, path, inputs[0], defaults);
+    if (step->kind == STEP_REPEAT) return walk_repeat(walk, scope, step, path, inputs[0], defaults);
+    const char *inner = arena_format(&walk->arena, "%s.", path);
+    return walk_list(walk, scope, step->body, inner, inputs[0], scope->environment, defaults);
+}
+
+/* --- The whole network -------------------------------------------------------------------------
+ */
+
+static bool check_output(struct walk *walk, int output) {
+    const struct network *network = walk->network;
+    const struct network_options *options = &network->options;
+    int scale = walk->space->settings.scale;
+    struct shape shape = network->graph->values[output].shape;
+    struct shape wanted =
+        shape_activation(options->batch, options->height * scale, options->width * scale, 3);
+    if (shape_equal(shape, wanted)) return true;
+    const struct step_list *list = walk->space->template.network;
+    return error_at(walk->error, ERROR_SPEC, list->items[list->count - 1]->position,
+                    "the network's output has %d channels of %d x %d for an input of %d x %d, but "
+                    "must have 3 of %d x %d (scale %d)",
+                    shape.c, shape.h, shape.w, options->height, options->width, wanted.h, wanted.w,
+                    scale);
+}
+
+static bool run(struct walk *walk) {
+    struct network *network = walk->network;
+    const struct network_options *options = &network->options;
+    const struct space *space = walk->space;
+    struct error own = {0};
+    if (!walk->error) walk->error = &own;
+    int before = walk->error->count;
+    walk->reported =
+        arena_allocate(&walk->arena, (size_t)space->template.step_count * sizeof *walk->reported);
+    walk->place = (struct place){-1, -1, -1, -1, NULL, 0};
+    network->input =
+        graph_input(network->graph, "input",
+                    shape_activation(options->batch, options->height, options->width, 3), false);
+    int output =
+        walk_list(walk, NULL, space->template.network, "", network->input, &space->names, NULL);
+    bool good = !walk->failed && output >= 0 && walk->error->count == before;
+    if (good && check_output(walk, output)) {
+        network->output = output;
+        graph_mark_output(network->graph, output);
+    } else {
+        good = false;
+    }
+    memory_free(walk->relu);
+    arena_free(&walk->arena);
+    return good;
+}
+
+bool walk_build(const struct space *space, struct network *network, const struct resolver *resolver,
+                struct error *error) {
+    struct walk walk = {.space = space, .network = network, .resolver = resolver, .error = error};
+    return run(&walk);
+}
+
+static int resolve_all(const void *context, int slot) {
+    (void)context;
+    (void)slot;
+    return -1;
+}
+
+bool walk_find_slots(struct space *space, struct error *error) {
+    /* Large enough for windows and strides of usual networks, cheap because nothing is computed. */
+    enum { PROBE_SIZE = 64 };
+    struct parameters *parameters = parameters_create();
+    struct network network = {.graph = graph_create(parameters),
+                              .parameters = parameters,
+                              .space = space,
+                              .options = {.batch = 1, .height = PROBE_SIZE, .width = PROBE_SIZE}};
+    struct resolver resolver = {resolve_all, resolve_all, NULL};
+    struct walk walk = {.space = space,
+                        .finding = space,
+                        .network = &network,
+                        .resolver = &resolver,
+                        .error = error};
+    bool good = run(&walk);
+    memory_free(network.sites);
+    memory_free(network.tensors);
+    graph_free(network.graph);
+    parameters_free(parameters);
+    return good;
+}

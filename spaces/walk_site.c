@@ -1,0 +1,373 @@
+#include "spaces/walk.h"
+#include <stdio.h>
+#include <string.h>
+
+/* What stands before a convolution's weight and before its input. */
+enum quantizing {
+    QUANTIZE_NOT,
+    QUANTIZE_NOISE, /* noise of the sizes of all open widths */
+    QUANTIZE_MIX,   /* the mixture of all open widths */
+    QUANTIZE_CHOSEN /* one width */
+};
+
+struct convolution {
+    const struct step *step;
+    const char *path;
+    const double *attribute;
+    int input;
+    struct network_site *site;
+    bool is_open;    /* takes its widths from a slot */
+    const int *bits; /* widths to quantize with */
+    int bits_count;
+    enum quantizing weights, activations;
+};
+
+static int add_request(struct walk *walk, const struct step *step,
+                       const struct graph_request *request) {
+    int value = graph_add(walk->network->graph, request, walk_error(walk, step));
+    return value < 0 ? walk_fail(walk, step) : value;
+}
+
+int walk_node(struct walk *walk, const struct step *step, const char *path, const char *op,
+              const double *attribute, const int *list, int list_count, const int *inputs,
+              int input_count) {
+    struct graph_request request = {.op = op_find(op),
+                                    .attribute = attribute,
+                                    .list = list,
+                                    .list_count = list_count,
+                                    .inputs = inputs,
+                                    .input_count = input_count,
+                                    .name = path,
+                                    .position = step->position};
+    return add_request(walk, step, &request);
+}
+
+/* --- Costs and tensors ---------------------------------------------------------------------------
+ */
+
+/* Multiply-accumulates of one image. */
+static double node_macs(const struct graph *graph, const struct graph_node *node, int tensors) {
+    if (!node->op->cost) return 0;
+    struct shape *shapes = memory_allocate((size_t)node->input_count * sizeof *shapes);
+    for (int i = 0; i < node->input_count; i++) {
+        shapes[i] = graph->values[node->inputs[i]].shape;
+        if (i < tensors) shapes[i].n = 1;
+    }
+    struct shape output = graph->values[node->output].shape;
+    output.n = 1;
+    struct op_cost cost = node->op->cost(node->attribute, shapes, node->input_count, output);
+    memory_free(shapes);
+    return cost.macs;
+}
+
+/* Every trained tensor that the node made for itself; `skip` is not its own. */
+static void note_tensors(struct walk *walk, const struct graph_node *node, int tensors, int skip) {
+    struct network *network = walk->network;
+    const struct graph *graph = network->graph;
+    for (int i = tensors; i < node->input_count; i++) {
+        const struct graph_value *value = &graph->values[node->inputs[i]];
+        if (i - tensors == skip || value->kind != VALUE_PARAMETER) continue;
+        if (network->parameters->items[value->parameter].kind != PARAMETER_WEIGHT) continue;
+        size_t count = (size_t)network->tensor_count;
+        memory_grow(network->tensors, count, walk->tensor_capacity);
+        network->tensors[network->tensor_count++] =
+            (struct network_tensor){.parameter = value->parameter,
+                                    .elements = shape_elements(value->shape),
+                                    .slot = walk->place.slot,
+                                    .candidate = walk->place.candidate};
+    }
+}
+
+static struct network_site *add_site(struct walk *walk, const char *path) {
+    struct network *network = walk->network;
+    size_t count = (size_t)network->site_count;
+    memory_grow(network->sites, count, walk->site_capacity);
+    struct network_site *site = &network->sites[network->site_count++];
+    *site = (struct network_site){.name = arena_copy(&network->arena, path),
+                                  .slot = -1,
+                                  .candidate = -1,
+                                  .parent_slot = walk->place.slot,
+                                  .parent_candidate = walk->place.candidate,
+                                  .weight_bits = BITS_FLOAT,
+                                  .activation_bits = BITS_FLOAT,
+                                  .activation = -1,
+                                  .weight = -1};
+    return site;
+}
+
+int walk_operation(struct walk *walk, const struct step *step, const char *path,
+                   const struct op *op, const double *attribute, const int *inputs,
+                   int input_count) {
+    struct network *network = walk->network;
+    if (network->options.architecture && input_count == 1 && strcmp(op->name, "identity") == 0)
+        return inputs[0];
+    struct graph_request request = {.op = op,
+                                    .attribute = attribute,
+                                    .inputs = inputs,
+                                    .input_count = input_count,
+                                    .name = path,
+                                    .position = step->position};
+    int value = add_request(walk, step, &request);
+    if (value < 0) return -1;
+    const struct graph *graph = network->graph;
+    const struct graph_node *node = &graph->nodes[graph->values[value].node];
+    note_tensors(walk, node, input_count, -1);
+    if (op->cost) {
+        struct network_site *site = add_site(walk, path);
+        site->node = graph->values[value].node;
+        site->macs = node_macs(graph, node, input_count);
+        site->activation = inputs[0];
+    }
+    return value;
+}
+
+/* --- Quantizers ----------------------------------------------------------------------------------
+ */
+
+static void set_attribute(const struct op *op, double *attribute, const char *name, double value) {
+    attribute[op_attribute_index(op, name)] = value;
+}
+
+static int branch_of(const struct graph *graph, int value) {
+    const struct graph_value *at = &graph->values[value];
+    return at->kind == VALUE_NODE ? graph->nodes[at->node].branch : 0;
+}
+
+/* One ReLU of a value serves all convolutions that read it; it runs whenever the value is made. */
+static int relu_of(struct walk *walk, const struct convolution *convolution) {
+    struct graph *graph = walk->network->graph;
+    size_t index = (size_t)convolution->input;
+    while (walk->relu_capacity <= index)
+        memory_grow(walk->relu, walk->relu_capacity, walk->relu_capacity);
+    if (walk->relu[index] > 0) return walk->relu[index];
+    const char *path =
+        arena_format(&walk->arena, "%s.relu", graph->values[convolution->input].name);
+    int last = graph_set_branch(graph, branch_of(graph, convolution->input));
+    int value =
+        walk_node(walk, convolution->step, path, "relu", NULL, NULL, 0, &convolution->input, 1);
+    graph_set_branch(graph, last);
+    if (value > 0) walk->relu[index] = value;
+    return value;
+}
+
+static int noise_of(struct walk *walk, const struct convolution *convolution, int value,
+                    const char *what) {
+    const struct network *network = walk->network;
+    const struct network_site *site = convolution->site;
+    const struct op *op = op_find("quant_noise");
+    double attribute[OP_MAX_ATTRIBUTES];
+    op_attribute_defaults(op, attribute);
+    set_attribute(op, attribute, "first",
+                  walk->space->slots.items[site->slot].candidates[site->candidate].first);
+    set_attribute(op, attribute, "distribution", network->options.noise_uniform);
+    set_attribute(op, attribute, "gradient", network->options.noise_detached);
+    int inputs[] = {value, network->probabilities[site->slot]};
+    const char *path = arena_format(&walk->arena, "%s.%s_noise", convolution->path, what);
+    return walk_node(walk, convolution->step, path, op->name, attribute, convolution->bits,
+                     convolution->bits_count, inputs, 2);
+}
+
+/* Parameter "<path>.<what>_<bits>"; its index, -1 after an error. */
+static int quantizer_parameter(struct walk *walk, const struct convolution *convolution,
+                               const char *what, int bits, enum parameter_kind kind, int count,
+                               double value) {
+    struct op_parameter wanted = {.name = what,
+                                  .kind = kind,
+                                  .shape = shape_vector(count),
+                                  .initializer = INITIAL_CONSTANT,
+                                  .value = value};
+    const char *name = arena_format(&walk->arena, "%s.%s_%d", convolution->path, what, bits);
+    int parameter = parameters_add(walk->network->parameters, name, &wanted,
+                                   walk_error(walk, convolution->step));
+    return parameter < 0 ? walk_fail(walk, convolution->step) : parameter;
+}
+
+/* lsq of one width, or lsq_mix of several: weights with a step for each output channel. */
+static int lsq_of(struct walk *walk, const struct convolution *convolution, int value,
+                  bool is_weight) {
+    struct network *network = walk->network;
+    struct graph *graph = network->graph;
+    struct network_site *site = convolution->site;
+    bool is_mix = (is_weight ? convolution->weights : convolution->activations) == QUANTIZE_MIX;
+    bool has_lowest = !is_weight && !is_mix;
+    int inputs[2 + BITS_MAX_COUNT] = {value}, count = 1;
+    if (is_mix) inputs[count++] = network->probabilities[site->slot];
+    for (int i = 0; i < convolution->bits_count; i++) {
+        int bits = convolution->bits[i];
+        int steps = is_weight ? graph->values[value].shape.n : 1;
+        int step =
+            quantizer_parameter(walk, convolution, is_weight ? "weight_step" : "activation_step",
+                                bits, PARAMETER_WEIGHT, steps, 1);
+        if (step < 0) return -1;
+        (is_weight ? site->weight_step : site->activation_step)[i] = step;
+        inputs[count++] = graph_parameter(graph, step);
+    }
+    if (has_lowest) {
+        int lowest = quantizer_parameter(walk, convolution, "activation_lowest",
+                                         convolution->bits[0], PARAMETER_STATE, 1, 0);
+        if (lowest < 0) return -1;
+        site->activation_lowest[0] = lowest;
+        inputs[count++] = graph_parameter(graph, lowest);
+    }
+    const struct op *op = op_find(is_mix ? "lsq_mix" : "lsq");
+    double attribute[OP_MAX_ATTRIBUTES];
+    op_attribute_defaults(op, attribute);
+    set_attribute(op, attribute, "signed", is_weight || is_mix);
+    set_attribute(op, attribute, "per_channel", is_weight);
+    if (is_mix)
+        set_attribute(op, attribute, "first",
+                      walk->space->slots.items[site->slot].candidates[site->candidate].first);
+    else
+        set_attribute(op, attribute, "bits", convolution->bits[0]);
+    const char *path = arena_format(&walk->arena, "%s.%s_quantized", convolution->path,
+                                    is_weight ? "weight" : "activation");
+    return walk_node(walk, convolution->step, path, op->name, attribute,
+                     is_mix ? convolution->bits : NULL, is_mix ? convolution->bits_count : 0,
+                     inputs, count);
+}
+
+static int hwgq_of(struct walk *walk, const struct convolution *convolution) {
+    bool is_mix = convolution->activations == QUANTIZE_MIX;
+    const struct network_site *site = convolution->site;
+    const struct op *op = op_find(is_mix ? "hwgq_mix" : "hwgq");
+    double attribute[OP_MAX_ATTRIBUTES];
+    op_attribute_defaults(op, attribute);
+    if (is_mix)
+        set_attribute(op, attribute, "first",
+                      walk->space->slots.items[site->slot].candidates[site->candidate].first);
+    else
+        set_attribute(op, attribute, "bits", convolution->bits[0]);
+    int inputs[] = {convolution->input, is_mix ? walk->network->probabilities[site->slot] : 0};
+    const char *path = arena_format(&walk->arena, "%s.activation_quantized", convolution->path);
+    return walk_node(walk, convolution->step, path, op->name, attribute,
+                     is_mix ? convolution->bits : NULL, is_mix ? convolution->bits_count : 0,
+                     inputs, is_mix ? 2 : 1);
+}
+
+/* --- Convolutions --------------------------------------------------------------------------------
+ */
+
+/* How this convolution is quantized in the network's precision (space-language.md, Quantizers). */
+static void choose_quantizers(const struct walk *walk, struct convolution *convolution) {
+    bool is_hwgq = walk->space->activations == ACTIVATION_HWGQ;
+    enum quantizing how = QUANTIZE_NOT;
+    switch (walk->network->options.precision) {
+    case NETWORK_FLOAT:
+        break;
+    case NETWORK_QUANTIZED:
+        how = QUANTIZE_CHOSEN;
+        break;
+    case NETWORK_NOISE:
+        how = convolution->is_open ? QUANTIZE_NOISE : is_hwgq ? QUANTIZE_CHOSEN : QUANTIZE_NOT;
+        break;
+    case NETWORK_DIRECT:
+        how = convolution->is_open ? QUANTIZE_MIX : is_hwgq ? QUANTIZE_CHOSEN : QUANTIZE_NOT;
+        break;
+    }
+    convolution->weights = convolution->activations = how;
+}
+
+static int quantized_activation(struct walk *walk, struct convolution *convolution) {
+    bool is_hwgq = walk->space->activations == ACTIVATION_HWGQ;
+    enum quantizing how = convolution->activations;
+    if (is_hwgq && (how == QUANTIZE_NOT || how == QUANTIZE_NOISE)) {
+        convolution->input = relu_of(walk, convolution);
+        if (convolution->input < 0) return -1;
+        convolution->site->activation = convolution->input;
+    }
+    if (how == QUANTIZE_NOT) return convolution->input;
+    if (how == QUANTIZE_NOISE) return noise_of(walk, convolution, convolution->input, "activation");
+    return is_hwgq ? hwgq_of(walk, convolution)
+                   : lsq_of(walk, convolution, convolution->input, false);
+}
+
+/* The weight as a value, through its quantizer. */
+static int quantized_weight(struct walk *walk, struct convolution *convolution) {
+    struct network *network = walk->network;
+    const struct op *op = convolution->step->op;
+    struct error *error = walk_error(walk, convolution->step);
+    struct op_parameter wanted[OP_MAX_PARAMETERS] = {{0}};
+    struct shape input = network->graph->values[convolution->input].shape, output;
+    if (!op->shape(convolution->attribute, &input, 1, &output, convolution->step->position, error))
+        return walk_fail(walk, convolution->step);
+    op->parameters(convolution->attribute, &input, 1, wanted);
+    const char *name = arena_format(&walk->arena, "%s.%s", convolution->path, wanted[0].name);
+    int parameter = parameters_add(network->parameters, name, &wanted[0], error);
+    if (parameter < 0) return walk_fail(walk, convolution->step);
+    convolution->site->weight = parameter;
+    convolution->site->weights = shape_elements(wanted[0].shape);
+    int value = graph_parameter(network->graph, parameter);
+    switch (convolution->weights) {
+    case QUANTIZE_NOT:
+        return value;
+    case QUANTIZE_NOISE:
+        return noise_of(walk, convolution, value, "weight");
+    case QUANTIZE_MIX:
+    case QUANTIZE_CHOSEN:
+        return lsq_of(walk, convolution, value, true);
+    }
+    return -1;
+}
+
+/* The widths, from the step or from the slot whose candidate this convolution is in. */
+static void read_bits(struct walk *walk, struct convolution *convolution, int *fixed_bits) {
+    struct network_site *site = convolution->site;
+    const struct place *place = &walk->place;
+    if (*fixed_bits == 0 && place->bits_slot < 0) *fixed_bits = BITS_FLOAT;
+    if (*fixed_bits > 0) {
+        convolution->bits = fixed_bits;
+        convolution->bits_count = 1;
+    } else {
+        convolution->is_open = true;
+        convolution->bits = place->bits;
+        convolution->bits_count = place->bits_count;
+        site->slot = place->bits_slot;
+        site->candidate = place->bits_candidate;
+        site->parent_slot = site->parent_candidate = -1;
+    }
+    bool is_known = !convolution->is_open || walk->network->options.architecture;
+    site->weight_bits = site->activation_bits = is_known ? convolution->bits[0] : 0;
+}
+
+int walk_convolution(struct walk *walk, const struct step *step, const char *path,
+                     const double *attribute, int input, int fixed_bits) {
+    struct network *network = walk->network;
+    struct convolution convolution = {
+        .step = step, .path = path, .attribute = attribute, .input = input};
+    struct network_site *site = convolution.site = add_site(walk, path);
+    read_bits(walk, &convolution, &fixed_bits);
+    site->activation = input;
+    for (int i = 0; i < BITS_MAX_COUNT + 1; i++)
+        site->weight_step[i] = site->activation_step[i] = site->activation_lowest[i] = -1;
+
+    int activation = input, weight;
+    if (convolution.bits[0] != BITS_FLOAT) {
+        choose_quantizers(walk, &convolution);
+        if (convolution.weights == QUANTIZE_MIX || convolution.weights == QUANTIZE_CHOSEN) {
+            site->quantizer_count = convolution.bits_count;
+            memcpy(site->quantizer_bits, convolution.bits,
+                   (size_t)convolution.bits_count * sizeof(int));
+        }
+        activation = quantized_activation(walk, &convolution);
+        if (activation < 0) return -1;
+    }
+    weight = quantized_weight(walk, &convolution);
+    if (weight < 0) return -1;
+    int parameters[OP_MAX_PARAMETERS] = {weight, -1, -1, -1, -1, -1, -1, -1};
+    struct graph_request request = {.op = step->op,
+                                    .attribute = attribute,
+                                    .inputs = &activation,
+                                    .input_count = 1,
+                                    .parameters = parameters,
+                                    .name = path,
+                                    .position = step->position};
+    int value = add_request(walk, step, &request);
+    if (value < 0) return -1;
+    const struct graph *graph = network->graph;
+    const struct graph_node *node = &graph->nodes[graph->values[value].node];
+    site->node = graph->values[value].node;
+    site->macs = node_macs(graph, node, 1);
+    note_tensors(walk, node, 1, 0);
+    if (network->options.observe) graph_mark_output(network->graph, site->activation);
+    return value;
+}
