@@ -352,17 +352,21 @@ char *spec_text(const struct spec *spec) {
     return text.data;
 }
 
-struct space *spec_space(const struct spec *spec, struct error *error) {
+struct space *spec_space_at(const struct spec *spec, const char *path, struct error *error) {
     struct space_settings settings = {.scale = spec->scale, .let_count = spec->let_count};
     for (int i = 0; i < spec->let_count; i++) {
         settings.let_names[i] = spec->let_names[i];
         settings.let_values[i] = spec->let_values[i];
         settings.let_positions[i] = spec->let_positions[i];
     }
+    return space_read(path, &settings, error);
+}
+
+struct space *spec_space(const struct spec *spec, struct error *error) {
     char *folder = path_folder(spec->document.path);
     char *beside = path_join(folder, spec->space);
     bool there = spec->space[0] != '/' && file_exists(beside);
-    struct space *space = space_read(there ? beside : spec->space, &settings, error);
+    struct space *space = spec_space_at(spec, there ? beside : spec->space, error);
     memory_free(folder);
     memory_free(beside);
     return space;

@@ -109,5 +109,7 @@ struct position spec_position(const struct spec *spec, const char *key);
 char *spec_text(const struct spec *spec);
 /* Reads the space it names (a path relative to the spec's folder, or a shipped one). */
 struct space *spec_space(const struct spec *spec, struct error *error);
+/* Another space file or name, with the scale and `let` values of the spec. */
+struct space *spec_space_at(const struct spec *spec, const char *path, struct error *error);
 
 #endif

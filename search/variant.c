@@ -1,0 +1,253 @@
+#include "search/variant.h"
+#include "core/file.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "eval/quantize.h"
+#include <stdio.h>
+#include <string.h>
+
+static struct variant *add(struct variants *variants, const struct architecture *architecture) {
+    struct variant *variant = &variants->items[variants->count++];
+    *variant = (struct variant){.architecture = architecture_copy(architecture), .origin = -1};
+    return variant;
+}
+
+static void add_float(struct variants *variants, const struct architecture *architecture,
+                      bool searched) {
+    struct variant *variant = add(variants, architecture);
+    variant->floating = true;
+    variant->searched = searched;
+    variant->kind = searched ? RESULT_SEARCHED : RESULT_FIXED;
+    variant->pipeline_stage = searched ? PIPELINE_RETRAIN : PIPELINE_BASELINES;
+    snprintf(variant->id, sizeof variant->id, "%s", searched ? "searched" : "fixed");
+    snprintf(variant->name, sizeof variant->name, "%s, 32 bit",
+             searched ? "searched" : "best fixed");
+    snprintf(variant->stage, sizeof variant->stage, "%s", searched ? "retrain" : "retrain-fixed");
+    snprintf(variant->file, sizeof variant->file, "%s",
+             searched ? RUN_WEIGHTS : RUN_CHECKPOINT "/fixed.weights.safetensors");
+}
+
+/* `bits` 0: those of the architecture itself. */
+static bool add_quantized(const struct spec *spec, struct variants *variants, int origin, int bits,
+                          struct error *error) {
+    bool searched = variants->items[origin].searched;
+    struct variant *variant = add(variants, variants->items[origin].architecture);
+    variant->origin = origin;
+    variant->searched = searched;
+    variant->kind = searched ? RESULT_QUANTIZED : RESULT_FIXED;
+    variant->pipeline_stage = searched ? PIPELINE_QUANTIZE : PIPELINE_BASELINES;
+    if (!bits) {
+        snprintf(variant->id, sizeof variant->id, "quantized");
+        snprintf(variant->name, sizeof variant->name, "searched, quantized");
+        snprintf(variant->stage, sizeof variant->stage, "quantize");
+        snprintf(variant->file, sizeof variant->file, RUN_QUANTIZED);
+        return true;
+    }
+    const char *base = variants->items[origin].id;
+    snprintf(variant->id, sizeof variant->id, "%s-%d", base, bits);
+    snprintf(variant->name, sizeof variant->name, "%s, %d bit",
+             searched ? "searched" : "best fixed", bits);
+    snprintf(variant->stage, sizeof variant->stage, "quantize-%s%d", searched ? "" : "fixed-",
+             bits);
+    snprintf(variant->file, sizeof variant->file, RUN_CHECKPOINT "/%s.weights.safetensors",
+             variant->id);
+    if (architecture_set_bits(variant->architecture, bits)) return true;
+    const char *key = searched ? "quantize.bits" : "baselines.bits";
+    return error_at(error, ERROR_SPEC, spec_position(spec, key),
+                    "%s asks for %d bits, which a slot of the space \"%s\" does not offer", key,
+                    bits, spec->space);
+}
+
+bool variants_create(const struct spec *spec, const struct architecture *searched,
+                     const struct architecture *fixed, struct variants *variants,
+                     struct error *error) {
+    memset(variants, 0, sizeof *variants);
+    bool ok = true;
+    add_float(variants, searched, true);
+    ok &= add_quantized(spec, variants, 0, 0, error);
+    for (int i = 0; i < spec->quantize_bits.count; i++)
+        ok &= add_quantized(spec, variants, 0, spec->quantize_bits.items[i], error);
+    if (fixed && spec->baseline_fixed) {
+        int origin = variants->count;
+        add_float(variants, fixed, false);
+        for (int i = 0; i < spec->baseline_bits.count; i++)
+            ok &= add_quantized(spec, variants, origin, spec->baseline_bits.items[i], error);
+    }
+    return ok;
+}
+
+void variants_free(struct variants *variants) {
+    for (int i = 0; i < variants->count; i++)
+        architecture_free(variants->items[i].architecture);
+    variants->count = 0;
+}
+
+struct parameters *variant_load(const struct architecture *architecture,
+                                enum network_precision precision, const char *path,
+                                struct error *error) {
+    struct parameters *parameters =
+        derived_parameters(architecture->space, architecture, precision, 0, error);
+    if (parameters &&
+        !parameters_read(parameters, 1u << PARAMETER_WEIGHT | 1u << PARAMETER_STATE, path, error)) {
+        parameters_free(parameters);
+        return NULL;
+    }
+    return parameters;
+}
+
+static struct parameters *initial_parameters(const struct spec *spec,
+                                             const struct variants *variants,
+                                             const struct variant *variant,
+                                             const struct dataset *train, const struct run *run,
+                                             struct error *error) {
+    const struct space *space = variant->architecture->space;
+    if (variant->floating) {
+        char *supernet = run_path(run, SEARCH_SUPERNET);
+        bool warm = spec->retrain_from == 1 && file_exists(supernet);
+        struct parameters *parameters =
+            warm ? variant_load(variant->architecture, NETWORK_FLOAT, supernet, error)
+                 : derived_parameters(space, variant->architecture, NETWORK_FLOAT,
+                                      (uint64_t)spec->seed, error);
+        memory_free(supernet);
+        return parameters;
+    }
+    char *path = run_path(run, variants->items[variant->origin].file);
+    struct parameters *trained = variant_load(variant->architecture, NETWORK_FLOAT, path, error);
+    memory_free(path);
+    if (!trained) return NULL;
+    struct sampler_spec sampling = {.patch = spec->quantize.patch,
+                                    .half = SAMPLER_ALL,
+                                    .seed = (uint64_t)spec->seed,
+                                    .range = (float)space_range(space)};
+    struct sampler sampler;
+    struct parameters *parameters = NULL;
+    if (sampler_create(train, &sampling, &sampler, error))
+        parameters = quantize_prepare(space, variant->architecture, trained, &sampler,
+                                      spec->quantize.batch, spec->calibration_batches, error);
+    sampler_free(&sampler);
+    parameters_free(trained);
+    return parameters;
+}
+
+static bool write_weights(const struct variant *variant, const struct parameters *parameters,
+                          const char *path, struct error *error) {
+    char checksum[16], scale[16];
+    const struct space *space = variant->architecture->space;
+    snprintf(checksum, sizeof checksum, "%08x", (unsigned)space_checksum(space));
+    snprintf(scale, sizeof scale, "%d", space_effective_settings(space)->scale);
+    json_t *metadata =
+        json_pack("{s:s, s:s, s:s, s:s}", "space", space_name(space), "checksum", checksum, "scale",
+                  scale, "precision", variant->floating ? "float32" : "quantized");
+    bool ok = parameters_write(parameters, 1u << PARAMETER_WEIGHT | 1u << PARAMETER_STATE, path,
+                               metadata, error);
+    json_decref(metadata);
+    return ok;
+}
+
+bool variant_train(const struct spec *spec, const struct variants *variants, int index,
+                   const struct dataset *train, const struct run *run, struct journal *journal,
+                   bool resume, struct error *error) {
+    const struct variant *variant = &variants->items[index];
+    if (resume && run_has(run, variant->file)) {
+        log_info("%s: %s is there already", variant->name, variant->file);
+        return true;
+    }
+    char name[96], title[96];
+    snprintf(name, sizeof name, RUN_CHECKPOINT "/%s.safetensors", variant->stage);
+    snprintf(title, sizeof title, "%s (%s)", variant->floating ? "retrain" : "quantize",
+             variant->name);
+    char *checkpoint = run_path(run, name), *path = run_path(run, variant->file);
+    struct loop_settings loop = spec_loop_settings(spec, checkpoint, journal, resume);
+    struct parameters *parameters = initial_parameters(spec, variants, variant, train, run, error);
+    struct trainer_job job = {.stage = variant->stage,
+                              .title = title,
+                              .space = variant->architecture->space,
+                              .architecture = variant->architecture,
+                              .precision = variant->floating ? NETWORK_FLOAT : NETWORK_QUANTIZED,
+                              .parameters = parameters,
+                              .dataset = train,
+                              .seed = (uint64_t)spec->seed,
+                              .settings = variant->floating ? &spec->retrain : &spec->quantize,
+                              .loop = &loop};
+    struct loop_summary summary;
+    bool ok = parameters && trainer_run(&job, &summary, error) &&
+              write_weights(variant, parameters, path, error) &&
+              journal_write(journal, "trained",
+                            json_pack("{s:s, s:s, s:I, s:f, s:f}", "network", variant->name,
+                                      "during", variant->stage, "steps", (json_int_t)summary.steps,
+                                      "seconds", summary.seconds, "macs", summary.macs),
+                            error);
+    if (parameters) parameters_free(parameters);
+    memory_free(checkpoint);
+    memory_free(path);
+    return ok;
+}
+
+/* "32", "8", or "mixed 4/8 (5.3)" with the mean weighted by MACs, over the quantized convolutions.
+ */
+static const char *bits_text(const struct architecture *architecture, bool floating,
+                             struct arena *arena) {
+    if (floating) return "32";
+    struct error ignored = {0};
+    struct parameters *parameters = parameters_create();
+    struct network_options options = {.batch = 1,
+                                      .height = 64,
+                                      .width = 64,
+                                      .precision = NETWORK_QUANTIZED,
+                                      .architecture = architecture};
+    struct network *network = network_build(architecture->space, parameters, &options, &ignored);
+    const char *text = "?";
+    if (network) {
+        bool seen[33] = {false};
+        double macs = 0, weighted = 0;
+        for (int i = 0; i < network->site_count; i++) {
+            const struct network_site *site = &network->sites[i];
+            int bits = site->weight_bits > 0 && site->weight_bits < 32 ? site->weight_bits : 32;
+            seen[bits] = true;
+            macs += site->macs;
+            weighted += site->macs * bits;
+        }
+        const char *list = "";
+        int distinct = 0;
+        for (int bits = 1; bits <= 32; bits++)
+            if (seen[bits]) {
+                list = arena_format(arena, "%s%s%d", list, distinct ? "/" : "", bits);
+                distinct++;
+            }
+        text = distinct > 1 ? arena_format(arena, "mixed %s (%.1f)", list, weighted / macs) : list;
+        network_free(network);
+    }
+    parameters_free(parameters);
+    return text;
+}
+
+bool variant_measure(const struct variant_row *row, struct result_list *results,
+                     struct error *error) {
+    size_t index = results->count;
+    struct result *result = result_add(results, row->kind, row->name);
+    struct arena *arena = &results->arena;
+    result->name = arena_copy(arena, row->name);
+    result->data = arena_copy(arena, row->data);
+    if (!row->parameters)
+        return evaluator_measure(NULL, row->dataset, results, index, row->visit, row->context,
+                                 error);
+    struct cost cost = cost_of(row->cost, row->architecture, row->floating);
+    char *text = architecture_text(row->architecture);
+    result->architecture = arena_copy(arena, text);
+    memory_free(text);
+    result->bits = bits_text(row->architecture, row->floating, arena);
+    result->bitops = cost.bitops;
+    result->macs = cost.macs;
+    result->parameters = cost.parameters;
+    result->bytes = cost.bytes;
+    result->input =
+        arena_format(arena, "%dx%d", cost_model_width(row->cost), cost_model_height(row->cost));
+    result->coverage = "every convolution and matrix product; 32-bit parts count 32 * 32";
+    struct evaluator evaluator =
+        evaluator_create(row->architecture->space, row->architecture, row->parameters,
+                         row->floating ? NETWORK_FLOAT : NETWORK_QUANTIZED);
+    bool ok = evaluator_measure(&evaluator, row->dataset, results, index, row->visit, row->context,
+                                error);
+    evaluator_free(&evaluator);
+    return ok;
+}
