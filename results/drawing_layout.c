@@ -191,7 +191,7 @@ static double layout_widest(const struct drawing_layout *layout) {
 
 /* As many columns as make a tall drawing fit a page, cut where few edges cross. */
 static void layout_fold(struct drawing_layout *layout) {
-    enum { WIDTH = 1100, LEAST_LAYERS = 12 };
+    enum { WIDTH = 1400, LEAST_LAYERS = 12 };
     double wide = layout_widest(layout) + 60;
     size_t most = (size_t)fmax(1, floor(WIDTH / wide));
     size_t count = 1;
