@@ -43,14 +43,13 @@ static bool add_quantized(const struct spec *spec, struct variants *variants, in
         snprintf(variant->file, sizeof variant->file, RUN_QUANTIZED);
         return true;
     }
-    const char *base = variants->items[origin].id;
-    snprintf(variant->id, sizeof variant->id, "%s-%d", base, bits);
+    snprintf(variant->id, sizeof variant->id, "%s-%d", searched ? "searched" : "fixed", bits);
     snprintf(variant->name, sizeof variant->name, "%s, %d bit",
              searched ? "searched" : "best fixed", bits);
     snprintf(variant->stage, sizeof variant->stage, "quantize-%s%d", searched ? "" : "fixed-",
              bits);
-    snprintf(variant->file, sizeof variant->file, RUN_CHECKPOINT "/%s.weights.safetensors",
-             variant->id);
+    snprintf(variant->file, sizeof variant->file, RUN_CHECKPOINT "/%s-%d.weights.safetensors",
+             searched ? "searched" : "fixed", bits);
     if (architecture_set_bits(variant->architecture, bits)) return true;
     const char *key = searched ? "quantize.bits" : "baselines.bits";
     return error_at(error, ERROR_SPEC, spec_position(spec, key),
