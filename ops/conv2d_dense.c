@@ -2,6 +2,7 @@
 #include "ops/conv2d_dense.h"
 
 #include <omp.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "ops/conv2d_panel.h"
@@ -14,6 +15,7 @@ struct correlation {
     const float *input, *packed, *start; /* start: bias of every group, padded with zeros */
     float *output;
     bool accumulate;
+    uint32_t keep[8]; /* all ones for the channels among the last 8 that are not padding */
 };
 
 static size_t thread_floats(const struct conv2d_tiling *t) {
@@ -35,15 +37,34 @@ size_t conv2d_dense_correlate_scratch(const struct conv2d_dense *dense) {
            sizeof(float);
 }
 
+/* Zeroes the padding among the last 8 channels of `rows` pixels, also where they are not finite. */
+static void clear_padding(float *last_channels, size_t pitch, int rows, const uint32_t keep[8]) {
+    for (int r = 0; r < rows; r++) {
+        uint32_t bits[8];
+        memcpy(bits, last_channels + (size_t)r * pitch, sizeof bits);
+        for (int i = 0; i < 8; i++)
+            bits[i] &= keep[i];
+        memcpy(last_channels + (size_t)r * pitch, bits, sizeof bits);
+    }
+}
+
 /* One row of pixels through one panel, in register blocks of nearly equal size. */
-static void correlate_row(const struct conv2d_panel *panel, struct correlate_block block,
-                          int pixels) {
+static void correlate_row(const struct correlation *c, const struct conv2d_panel *panel,
+                          struct correlate_block block, int pixels, bool first, bool last) {
     int blocks = (pixels + panel->max_rows - 1) / panel->max_rows;
     for (int i = 0; i < blocks; i++) {
         int rows = pixels / blocks + (i < pixels % blocks);
+        const float *next_input = block.input + (size_t)rows * block.pixel_step;
+        float *next_output = block.output + (size_t)rows * block.output_pitch;
+        /* A 1x1 kernel does too little with a pixel for the caches to fetch the next in time. */
+        if (c->tiling.direct && first)
+            conv2d_prefetch(next_input, block.pixel_step, rows, block.length);
+        if (c->tiling.direct)
+            conv2d_prefetch(next_output, block.output_pitch, rows, (size_t)panel->width);
         panel->correlate(&block, rows);
-        block.input += (size_t)rows * block.pixel_step;
-        block.output += (size_t)rows * block.output_pitch;
+        if (last) clear_padding(block.output + panel->width - 8, block.output_pitch, rows, c->keep);
+        block.input = next_input;
+        block.output = next_output;
     }
 }
 
@@ -65,14 +86,16 @@ static void correlate_tile(const struct correlation *c, const struct conv2d_tile
         .output_pitch = pixel_pitch,
         .accumulate = accumulate,
     };
+    bool padded = !t->staged && d->out_per_group % 8 != 0;
     for (size_t first = 0; first < t->channel_width;) {
         const struct conv2d_panel *panel = conv2d_panel_next((int)(t->channel_width - first));
+        bool last = first + (size_t)panel->width == t->channel_width;
         block.weight = packed + first * run;
         block.start = c->start + (size_t)group * t->channel_width + first;
         for (int y = 0; y < tile->rows; y++) {
             block.input = input + (size_t)(y * d->step) * t->row_floats;
             block.output = output + (size_t)y * row_pitch + first;
-            correlate_row(panel, block, tile->columns);
+            correlate_row(c, panel, block, tile->columns, first == 0, padded && last);
         }
         first += (size_t)panel->width;
     }
@@ -88,20 +111,6 @@ static void unstage_tile(const struct correlation *c, const struct conv2d_tile *
             for (int i = 0; i < d->out_per_group; i++)
                 to[i] = c->accumulate ? to[i] + stage[i] : stage[i];
             stage += c->tiling.channel_width;
-        }
-}
-
-/* Padding channels become zero even where the input is not finite. */
-static void clear_padding(const struct correlation *c, const struct conv2d_tile *tile,
-                          float *output, size_t row_pitch) {
-    size_t channels = (size_t)(c->dense.groups * c->dense.out_per_group);
-    size_t padded = conv2d_round_up(channels, 8);
-    if (channels == padded) return;
-    for (int y = 0; y < tile->rows; y++)
-        for (int x = 0; x < tile->columns; x++) {
-            float *pixel = output + (size_t)y * row_pitch + (size_t)x * c->dense.out_pitch;
-            for (size_t i = channels; i < padded; i++)
-                pixel[i] = 0;
         }
 }
 
@@ -124,7 +133,11 @@ static void run_tile(const struct correlation *c, int index, float *buffer) {
             correlate_tile(c, &tile, group, input, place, row_pitch, d->out_pitch, c->accumulate);
         }
     }
-    clear_padding(c, &tile, output, row_pitch);
+    size_t channels = (size_t)d->groups * (size_t)d->out_per_group;
+    if (!t->staged || channels % 8 == 0) return;
+    for (int y = 0; y < tile.rows; y++)
+        clear_padding(output + (size_t)y * row_pitch + channels / 8 * 8, d->out_pitch, tile.columns,
+                      c->keep);
 }
 
 void conv2d_dense_correlate(const struct conv2d_dense *dense, const float *input,
@@ -147,6 +160,10 @@ void conv2d_dense_correlate(const struct conv2d_dense *dense, const float *input
               (size_t)(channel % d->out_per_group)] = bias[channel];
     c.packed = packed;
     c.start = start;
+
+    int padding = (8 - d->groups * d->out_per_group % 8) % 8;
+    for (int i = 0; i < 8; i++)
+        c.keep[i] = i < 8 - padding ? UINT32_MAX : 0;
 
     int tiles = conv2d_tile_count(d, t);
     int threads = omp_get_max_threads();

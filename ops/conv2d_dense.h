@@ -61,6 +61,9 @@ const float *conv2d_tile_input(const struct conv2d_dense *dense, const struct co
 /* Floats between two pixels of a row of that input. */
 size_t conv2d_tile_step(const struct conv2d_dense *dense, const struct conv2d_tiling *tiling);
 
+/* Asks for the cache lines of the first `floats` floats of some pixels. */
+void conv2d_prefetch(const float *first, size_t pitch, int pixels, size_t floats);
+
 /* Taps whose input floats follow each other without a gap are one run. */
 struct conv2d_runs {
     int columns;        /* runs in one kernel row */

@@ -89,9 +89,22 @@ static struct gradient_view view_gradient(const struct weight_gradient *w,
     return (struct gradient_view){stage, width, (size_t)tile->columns * width};
 }
 
+/* A 1x1 kernel does too little with a segment for the caches to fetch the next in time: every block
+ * `index` of `count` asks for its share of it, so that the requests do not queue up. */
+static void prefetch_next(const struct weight_gradient *w, const struct outer_block *block,
+                          const float *input, int index, int count) {
+    int pixels = block->pixel_columns;
+    int begin = pixels * index / count, end = pixels * (index + 1) / count;
+    size_t skip = (size_t)(pixels + begin);
+    conv2d_prefetch(input + skip * block->input_step, block->input_step, end - begin,
+                    (size_t)w->dense.in_per_group);
+    conv2d_prefetch(block->gradient + skip * block->gradient_step, block->gradient_step,
+                    end - begin, w->tiling.channel_width);
+}
+
 /* sums += every input channel under every tap of one kernel row, times the panel's channels. */
 static void sum_kernel_row(const struct weight_gradient *w, const struct conv2d_panel *panel,
-                           struct outer_block block) {
+                           struct outer_block block, bool first) {
     const float *input = block.input;
     for (int column = 0; column < w->runs.columns; column++) {
         int length = (int)w->runs.length;
@@ -99,6 +112,7 @@ static void sum_kernel_row(const struct weight_gradient *w, const struct conv2d_
         block.input = input + (size_t)column * w->runs.column_step;
         for (int i = 0; i < blocks; i++) {
             int rows = length / blocks + (i < length % blocks);
+            if (w->tiling.direct && first) prefetch_next(w, &block, input, i, blocks);
             panel->outer(&block, rows);
             block.input += rows;
             block.sums += (size_t)rows * (size_t)panel->width;
@@ -126,31 +140,39 @@ static void sum_segment(const struct weight_gradient *w, const float *input,
             block.gradient = gradient.first + first;
             block.sums = sums + first * (size_t)d->kernel_h * kernel_row +
                          (size_t)ky * kernel_row * (size_t)panel->width;
-            sum_kernel_row(w, panel, block);
+            sum_kernel_row(w, panel, block, first == 0);
             first += (size_t)panel->width;
         }
     }
 }
 
-/* sums[channel] += gradient over the tile. Four vectors at a time hide the latency of the adds. */
-static void sum_bias(const struct weight_gradient *w, const struct conv2d_tile *tile,
-                     struct gradient_view gradient, float *sums) {
-    for (size_t first = 0; first < w->tiling.channel_width; first += 4 * BIAS_LANES) {
-        size_t left = (w->tiling.channel_width - first) / BIAS_LANES;
-        size_t vectors = left < 4 ? left : 4;
+/* sums[channel] += gradient over a segment. Four vectors at a time hide the latency of the adds. */
+static void sum_bias(const struct weight_gradient *w, struct gradient_view gradient, int rows,
+                     int columns, float *sums) {
+    size_t first = 0;
+    for (; first + 4 * BIAS_LANES <= w->tiling.channel_width; first += 4 * BIAS_LANES) {
         bias_vector sum[4] = {{0}, {0}, {0}, {0}};
-        for (int y = 0; y < tile->rows; y++) {
+        for (int y = 0; y < rows; y++) {
             const float *pixel = gradient.first + (size_t)y * gradient.row_pitch + first;
-            for (int x = 0; x < tile->columns; x++, pixel += gradient.pitch) {
+            for (int x = 0; x < columns; x++, pixel += gradient.pitch) {
                 sum[0] += BIAS_LOAD(pixel);
-                if (vectors > 1) sum[1] += BIAS_LOAD(pixel + BIAS_LANES);
-                if (vectors > 2) sum[2] += BIAS_LOAD(pixel + 2 * BIAS_LANES);
-                if (vectors > 3) sum[3] += BIAS_LOAD(pixel + 3 * BIAS_LANES);
+                sum[1] += BIAS_LOAD(pixel + BIAS_LANES);
+                sum[2] += BIAS_LOAD(pixel + 2 * BIAS_LANES);
+                sum[3] += BIAS_LOAD(pixel + 3 * BIAS_LANES);
             }
         }
-        for (size_t v = 0; v < vectors; v++)
-            for (size_t lane = 0; lane < BIAS_LANES; lane++)
-                sums[first + v * BIAS_LANES + lane] += sum[v][lane];
+        for (size_t i = 0; i < 4 * BIAS_LANES; i++)
+            sums[first + i] += sum[i / BIAS_LANES][i % BIAS_LANES];
+    }
+    for (; first < w->tiling.channel_width; first += BIAS_LANES) {
+        bias_vector sum = {0};
+        for (int y = 0; y < rows; y++) {
+            const float *pixel = gradient.first + (size_t)y * gradient.row_pitch + first;
+            for (int x = 0; x < columns; x++)
+                sum += BIAS_LOAD(pixel + (size_t)x * gradient.pitch);
+        }
+        for (size_t i = 0; i < BIAS_LANES; i++)
+            sums[first + i] += sum[i];
     }
 }
 
@@ -172,11 +194,13 @@ static void sum_tile(const struct weight_gradient *w, int index, float *sums, fl
                 part.first += (size_t)y * gradient.row_pitch + (size_t)x * gradient.pitch;
                 const float *from = input + (size_t)(y * d->step) * t->row_floats +
                                     (size_t)x * conv2d_tile_step(d, t);
-                sum_segment(w, from, part, y + rows > tile.rows ? tile.rows - y : rows,
-                            x + columns > tile.columns ? tile.columns - x : columns, group_sums);
+                int part_rows = y + rows > tile.rows ? tile.rows - y : rows;
+                int part_columns = x + columns > tile.columns ? tile.columns - x : columns;
+                if (w->bias)
+                    sum_bias(w, part, part_rows, part_columns,
+                             sums + w->bias_offset + (size_t)group * t->channel_width);
+                sum_segment(w, from, part, part_rows, part_columns, group_sums);
             }
-        if (w->bias)
-            sum_bias(w, &tile, gradient, sums + w->bias_offset + (size_t)group * t->channel_width);
     }
 }
 

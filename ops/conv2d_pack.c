@@ -182,6 +182,13 @@ size_t conv2d_tile_step(const struct conv2d_dense *d, const struct conv2d_tiling
     return t->direct ? d->in_pitch : (size_t)d->in_per_group * (size_t)d->step;
 }
 
+void conv2d_prefetch(const float *first, size_t pitch, int pixels, size_t floats) {
+    enum { LINE = 16 };
+    for (int p = 0; p < pixels; p++)
+        for (size_t i = 0; i < floats; i += LINE)
+            __builtin_prefetch(first + (size_t)p * pitch + i);
+}
+
 struct conv2d_runs conv2d_runs_of(const struct conv2d_dense *d) {
     size_t channels = (size_t)d->in_per_group, taps = (size_t)d->kernel_w;
     if (d->dilation == 1) return (struct conv2d_runs){1, 0, taps * channels};
