@@ -45,10 +45,13 @@ struct normalization normalization_of(struct shape shape, bool per_image, int gr
     return norm;
 }
 
-/* Mean and sum of squared distances from it, of each channel of a run of pixels. */
+/* Mean and sum of squared distances from it, of each channel of a run of pixels. Each block is
+ * looked at twice (it is in the cache): its rounded mean first, then the distances from that, whose
+ * own sum corrects the mean. */
 static void moments_of_run(const float *x, size_t pixels, size_t pitch, double *restrict mean,
                            double *restrict squares, float *restrict block) {
-    float *restrict sum = block, *restrict center = block + pitch;
+    float *restrict center = block, *restrict rest = block + pitch;
+    float *restrict square = block + 2 * pitch;
     for (size_t c = 0; c < pitch; c++)
         mean[c] = squares[c] = 0.0;
     for (size_t begin = 0; begin < pixels; begin += CHANNEL_SUMS_BLOCK) {
@@ -56,25 +59,26 @@ static void moments_of_run(const float *x, size_t pixels, size_t pitch, double *
         size_t length = left < CHANNEL_SUMS_BLOCK ? left : CHANNEL_SUMS_BLOCK;
         const float *from = x + begin * pitch;
         for (size_t c = 0; c < pitch; c++)
-            sum[c] = 0.0f;
-        channel_sums_block(from, length, pitch, pitch, sum);
+            center[c] = rest[c] = square[c] = 0.0f;
+        channel_sums_block(from, length, pitch, pitch, center);
         float share = 1.0f / (float)length;
-        for (size_t c = 0; c < pitch; c++) {
-            center[c] = sum[c] * share;
-            sum[c] = 0.0f;
-        }
+        for (size_t c = 0; c < pitch; c++)
+            center[c] *= share;
         for (size_t p = 0; p < length; p++, from += pitch) {
             for (size_t c = 0; c < pitch; c++) {
                 float distance = from[c] - center[c];
-                sum[c] += distance * distance;
+                rest[c] += distance;
+                square[c] += distance * distance;
             }
         }
-        double weight = (double)length / (double)(begin + length);
+        double inverse = 1.0 / (double)length, weight = (double)length / (double)(begin + length);
         double merged = weight * (double)begin;
         for (size_t c = 0; c < pitch; c++) {
-            double difference = (double)center[c] - mean[c];
+            double shift = (double)rest[c] * inverse;
+            double difference = (double)center[c] + shift - mean[c];
             mean[c] += difference * weight;
-            squares[c] += (double)sum[c] + difference * difference * merged;
+            squares[c] +=
+                (double)square[c] - (double)rest[c] * shift + difference * difference * merged;
         }
     }
 }

@@ -81,6 +81,10 @@ static bool resize_shape(const double *attribute, const struct shape *inputs, in
         return error_at(error, ERROR_SPEC, position,
                         "resize: nearest has neither align_corners nor antialias");
     }
+    if (attribute[ALIGN_CORNERS] > 0.0 && attribute[ANTIALIAS] > 0.0) {
+        return error_at(error, ERROR_SPEC, position,
+                        "resize: align_corners and antialias exclude each other");
+    }
     double height = has_size ? attribute[HEIGHT] : (double)inputs[0].h * attribute[SCALE];
     double width = has_size ? attribute[WIDTH] : (double)inputs[0].w * attribute[SCALE];
     if (has_model) {
