@@ -47,40 +47,6 @@ size_t checkpoint_optimizer(struct optimizer *optimizer, const char *const names
     return count;
 }
 
-bool checkpoint_write(const char *path, int64_t step, const struct checkpoint_array *arrays,
-                      size_t count, struct error *error) {
-    struct safetensor *tensors = memory_allocate(count * sizeof *tensors);
-    json_t *metadata = json_object();
-    char text[32];
-    snprintf(text, sizeof text, "%" PRId64, step);
-    json_object_set_new(metadata, "step", json_string(text));
-    for (size_t i = 0; i < count; i++) {
-        const struct checkpoint_array *array = &arrays[i];
-        size_t bytes = array->count * type_bytes(array->type);
-        tensors[i] = (struct safetensor){.name = array->name,
-                                         .type = array->type,
-                                         .dimensions = 1,
-                                         .shape = {(int64_t)array->count},
-                                         .elements = (int64_t)array->count,
-                                         .bytes = bytes,
-                                         .data = array->data};
-        snprintf(text, sizeof text, "%08" PRIx32, checksum_crc32c(0, array->data, bytes));
-        json_object_set_new(metadata, array->name, json_string(text));
-    }
-    bool ok = true;
-    if (file_exists(path)) {
-        char *previous = previous_path(path);
-        ok = rename(path, previous) == 0 ||
-             error_add(error, ERROR_FAILED,
-                       "%s: cannot be renamed to keep it as the last checkpoint", path);
-        memory_free(previous);
-    }
-    ok = ok && safetensors_write(path, tensors, count, metadata, error);
-    json_decref(metadata);
-    memory_free(tensors);
-    return ok;
-}
-
 /* Reads a checkpoint and holds it against its checksums; the step, or -1 with a sentence. */
 static int64_t open_checked(const char *path, struct safetensors *file, struct error *error) {
     if (!safetensors_read(path, file, error)) return -1;
@@ -104,6 +70,47 @@ static int64_t open_checked(const char *path, struct safetensors *file, struct e
         return -1;
     }
     return strtoll(step, NULL, 10);
+}
+
+/* A broken file is not worth keeping: it would take the place of a good one. */
+static bool keep_as_previous(const char *path, struct error *error) {
+    struct safetensors file;
+    struct error broken = {0};
+    if (!file_exists(path) || open_checked(path, &file, &broken) < 0) return true;
+    safetensors_free(&file);
+    char *previous = previous_path(path);
+    bool ok = rename(path, previous) == 0 ||
+              error_add(error, ERROR_FAILED,
+                        "%s: cannot be renamed to keep it as the last checkpoint", path);
+    memory_free(previous);
+    return ok;
+}
+
+bool checkpoint_write(const char *path, int64_t step, const struct checkpoint_array *arrays,
+                      size_t count, struct error *error) {
+    struct safetensor *tensors = memory_allocate(count * sizeof *tensors);
+    json_t *metadata = json_object();
+    char text[32];
+    snprintf(text, sizeof text, "%" PRId64, step);
+    json_object_set_new(metadata, "step", json_string(text));
+    for (size_t i = 0; i < count; i++) {
+        const struct checkpoint_array *array = &arrays[i];
+        size_t bytes = array->count * type_bytes(array->type);
+        tensors[i] = (struct safetensor){.name = array->name,
+                                         .type = array->type,
+                                         .dimensions = 1,
+                                         .shape = {(int64_t)array->count},
+                                         .elements = (int64_t)array->count,
+                                         .bytes = bytes,
+                                         .data = array->data};
+        snprintf(text, sizeof text, "%08" PRIx32, checksum_crc32c(0, array->data, bytes));
+        json_object_set_new(metadata, array->name, json_string(text));
+    }
+    bool ok =
+        keep_as_previous(path, error) && safetensors_write(path, tensors, count, metadata, error);
+    json_decref(metadata);
+    memory_free(tensors);
+    return ok;
 }
 
 int64_t checkpoint_step(const char *path) {

@@ -23,8 +23,8 @@ size_t checkpoint_optimizer(struct optimizer *optimizer, const char *const names
                             struct checkpoint_array *arrays);
 
 /* Writes `path` (safetensors; the metadata holds the step and a CRC-32C of every array). The
- * checkpoint that was there before is kept: "search.safetensors" as "search.previous.safetensors".
- */
+ * checkpoint that was there before is kept, if its checksums hold: "search.safetensors" as
+ * "search.previous.safetensors". */
 bool checkpoint_write(const char *path, int64_t step, const struct checkpoint_array *arrays,
                       size_t count, struct error *error);
 /* The step of the newest checkpoint whose checksums hold: `path` or the one before it; -1 when
