@@ -2,7 +2,7 @@
 
 /* Sorted by name (op_find searches by halving). */
 const struct op *const op_table[] = {
-    /* clang-format off */
+    /* clang-format off: one a line */
     &op_add,
     &op_avg_pool,
     &op_batch_norm,
@@ -17,6 +17,8 @@ const struct op *const op_table[] = {
     &op_group_norm,
     &op_hsigmoid,
     &op_hswish,
+    &op_hwgq,
+    &op_hwgq_mix,
     &op_identity,
     &op_instance_norm,
     &op_layer_norm,
@@ -26,11 +28,15 @@ const struct op *const op_table[] = {
     &op_loss_charbonnier,
     &op_loss_l1,
     &op_loss_l2,
+    &op_lsq,
+    &op_lsq_mix,
     &op_max_pool,
+    &op_mix,
     &op_multiply,
     &op_pixel_shuffle,
     &op_pixel_unshuffle,
     &op_prelu,
+    &op_quant_noise,
     &op_relu,
     &op_relu6,
     &op_repeat_channels,
@@ -44,6 +50,7 @@ const struct op *const op_table[] = {
     &op_split,
     &op_tanh,
     &op_window_attention,
+    &op_zero,
     /* clang-format on */
 };
 const int op_table_count = (int)(sizeof op_table / sizeof op_table[0]);

@@ -41,7 +41,7 @@ static const struct {
     {"softmax", "layers"},
     {"log_softmax", "layers"},
     {"gumbel_softmax", "layers"},
-    {"entropy_of_softmax", "layers"},
+    {"entropy_of_softmax", "quant"},
     {"loss_", "layers"},
     {"window_attention", "layers"},
     {"attention_plain", "layers"},

@@ -1,0 +1,181 @@
+/* Observed values, and the range of levels that fits them best. */
+#include "core/memory.h"
+#include "ops/quantizer.h"
+#include <string.h>
+
+enum { BINS = QUANTIZER_HISTOGRAM_BINS, HALF = BINS / 2 };
+
+struct quantizer_histogram *quantizer_histogram_create(void) {
+    return memory_allocate(sizeof(struct quantizer_histogram));
+}
+
+/* Doubles the range: two bins become one, towards the middle. */
+static void widen(struct quantizer_histogram *histogram) {
+    uint64_t *counts = histogram->counts;
+    for (int i = 0; i < HALF / 2; i++) {
+        counts[HALF + i] = counts[HALF + 2 * i] + counts[HALF + 2 * i + 1];
+        counts[HALF - 1 - i] = counts[HALF - 1 - 2 * i] + counts[HALF - 2 - 2 * i];
+    }
+    memset(counts, 0, HALF / 2 * sizeof *counts);
+    memset(counts + HALF + HALF / 2, 0, HALF / 2 * sizeof *counts);
+    histogram->limit *= 2;
+}
+
+/* Bin i holds lower <= |v| < upper, so that the signs mirror each other. */
+static int bin_of(double v, double limit) {
+    int index = (int)(fabs(v) / limit * HALF);
+    return v > 0 ? HALF + index : HALF - 1 - index;
+}
+
+bool quantizer_histogram_add(struct quantizer_histogram *histogram, const float *values,
+                             struct shape shape) {
+    size_t pixels = shape_pixels(shape);
+    float minimum = histogram->values ? histogram->minimum : INFINITY;
+    float maximum = histogram->values ? histogram->maximum : -INFINITY;
+    for (size_t pixel = 0; pixel < pixels; pixel++) {
+        const float *v = values + pixel * (size_t)shape.pitch;
+        for (int c = 0; c < shape.c; c++) {
+            if (!isfinite(v[c])) return false;
+            minimum = v[c] < minimum ? v[c] : minimum;
+            maximum = v[c] > maximum ? v[c] : maximum;
+        }
+    }
+    double largest = fmax(maximum, -minimum);
+    if (largest > 0) {
+        if (histogram->limit == 0) {
+            int exponent;
+            frexp(largest, &exponent); /* largest < 2^exponent */
+            histogram->limit = ldexp(1, exponent);
+        }
+        while (largest >= histogram->limit)
+            widen(histogram);
+    }
+    for (size_t pixel = 0; pixel < pixels; pixel++) {
+        const float *v = values + pixel * (size_t)shape.pitch;
+        for (int c = 0; c < shape.c; c++) {
+            if (v[c] == 0) {
+                histogram->zeros++;
+            } else {
+                histogram->counts[bin_of(v[c], histogram->limit)]++;
+            }
+        }
+    }
+    histogram->values += shape_elements(shape);
+    histogram->minimum = minimum;
+    histogram->maximum = maximum;
+    return true;
+}
+
+/* Sums over the bins before each one, of centres to the powers 0, 1 and 2. */
+struct moments {
+    double count[BINS + 1], sum[BINS + 1], square[BINS + 1];
+    double width, limit;
+    double within; /* what spreading each bin evenly adds to the squared error */
+};
+
+static void moments_of(const struct quantizer_histogram *histogram, struct moments *moments) {
+    moments->limit = histogram->limit;
+    moments->width = 2 * histogram->limit / BINS;
+    moments->count[0] = moments->sum[0] = moments->square[0] = 0;
+    for (int i = 0; i < BINS; i++) {
+        double count = (double)histogram->counts[i];
+        double centre = (i + 0.5) * moments->width - histogram->limit;
+        moments->count[i + 1] = moments->count[i] + count;
+        moments->sum[i + 1] = moments->sum[i] + count * centre;
+        moments->square[i + 1] = moments->square[i] + count * centre * centre;
+    }
+    moments->within = moments->count[BINS] * moments->width * moments->width / 12;
+}
+
+/* Number of bins whose centre is below `value`. */
+static int bins_below(const struct moments *moments, double value) {
+    double bins = ceil((value + moments->limit) / moments->width - 0.5);
+    return bins < 0 ? 0 : bins > BINS ? BINS : (int)bins;
+}
+
+/* Sum of squared errors for levels lowest .. highest: one subtraction of prefix sums a level. */
+static double squared_error(const struct moments *moments, int lowest, int highest, double step) {
+    double error = moments->within;
+    int begin = 0;
+    for (int k = lowest; k <= highest; k++) {
+        int end = k == highest ? BINS : bins_below(moments, (k + 0.5) * step);
+        double level = k * step;
+        double square = moments->square[end] - moments->square[begin];
+        double sum = moments->sum[end] - moments->sum[begin];
+        double count = moments->count[end] - moments->count[begin];
+        error += square - 2 * level * sum + level * level * count;
+        begin = end;
+    }
+    return error;
+}
+
+struct search {
+    const struct moments *moments;
+    double minimum, maximum;
+    int levels; /* highest - lowest */
+    int best_lowest;
+    double best_step, best_error;
+};
+
+static void try_step(struct search *search, int lowest, double step) {
+    double error = squared_error(search->moments, lowest, lowest + search->levels, step);
+    if (error < search->best_error) {
+        search->best_error = error;
+        search->best_step = step;
+        search->best_lowest = lowest;
+    }
+}
+
+/* From the step that clips nothing down to 1/32 of it; coarser for what is refined later. */
+static void try_lowest(struct search *search, int lowest) {
+    enum { STEPS = 96 };
+    int highest = lowest + search->levels;
+    double covering = 0;
+    if (highest > 0) covering = fmax(covering, search->maximum / highest);
+    if (lowest < 0) covering = fmax(covering, search->minimum / lowest);
+    for (int i = 0; i < STEPS; i++)
+        try_step(search, lowest, covering * exp2(-5.0 * i / STEPS));
+}
+
+struct quantizer_choice quantizer_calibrate(const struct quantizer_histogram *histogram, int bits) {
+    struct quantizer_choice choice = {.lowest = 0, .step = 1};
+    if (histogram->values == histogram->zeros) return choice;
+
+    struct moments *moments = memory_allocate(sizeof *moments);
+    moments_of(histogram, moments);
+    struct search search = {.moments = moments,
+                            .minimum = histogram->minimum,
+                            .maximum = histogram->maximum,
+                            .levels = (1 << bits) - 1,
+                            .best_error = INFINITY};
+    if (search.minimum >= 0) {
+        try_lowest(&search, 0);
+    } else if (search.maximum <= 0) {
+        try_lowest(&search, -search.levels);
+    } else {
+        int stride = search.levels > 31 ? (search.levels + 1) / 32 : 1;
+        for (int lowest = -search.levels; lowest <= 0; lowest += stride) {
+            try_lowest(&search, lowest);
+        }
+        for (stride /= 2; stride > 0; stride /= 2) {
+            int middle = search.best_lowest;
+            if (middle - stride >= -search.levels) try_lowest(&search, middle - stride);
+            if (middle + stride <= 0) try_lowest(&search, middle + stride);
+        }
+    }
+    /* Finer steps around the best: the error has many small dents, so no bisection. */
+    double ratio = exp2(5.0 / 96);
+    for (int round = 0; round < 3; round++) {
+        double centre = search.best_step;
+        for (int i = -8; i <= 8; i++) {
+            try_step(&search, search.best_lowest, centre * pow(ratio, i / 8.0));
+        }
+        ratio = pow(ratio, 0.125);
+    }
+    memory_free(moments);
+
+    choice.lowest = search.best_lowest;
+    choice.step = quantizer_used_step((float)search.best_step);
+    choice.error = search.best_error / (double)histogram->values;
+    return choice;
+}
