@@ -62,14 +62,17 @@ static bool read_list(const struct spec_setting *setting, struct yaml_node *node
                         "%s has %d items; at most %d are allowed", setting->key, count,
                         SPEC_MAX_LIST);
     bool ok = true;
-    for (int i = 0; i < count; i++) {
-        if (setting->kind == SPEC_TEXTS)
-            ok &= yaml_to_string(items[i], &((struct spec_texts *)out)->items[i], error);
-        else
-            ok &= read_integer(setting, items[i], &((struct spec_integers *)out)->items[i], error);
+    if (setting->kind == SPEC_TEXTS) {
+        struct spec_texts *texts = out;
+        for (int i = 0; i < count; i++)
+            ok &= yaml_to_string(items[i], &texts->items[i], error);
+        texts->count = ok ? count : 0;
+    } else {
+        struct spec_integers *integers = out;
+        for (int i = 0; i < count; i++)
+            ok &= read_integer(setting, items[i], &integers->items[i], error);
+        integers->count = ok ? count : 0;
     }
-    *(setting->kind == SPEC_TEXTS ? &((struct spec_texts *)out)->count
-                                  : &((struct spec_integers *)out)->count) = ok ? count : 0;
     return ok;
 }
 

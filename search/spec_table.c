@@ -67,7 +67,7 @@ static const char *const origins[] = {"scratch", "supernet", NULL};
          "decay of adam's second moment"},                                                         \
         {prefix ".schedule", SPEC_CHOICE, AT(member.schedule),      0, 0,                          \
          "cosine",           schedules,   "course of the step size"},                              \
-        {prefix ".warm_up",                                                                        \
+        {prefix ".rate_warm_up",                                                                   \
          SPEC_REAL,                                                                                \
          AT(member.warm_up),                                                                       \
          0,                                                                                        \
