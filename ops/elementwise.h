@@ -99,8 +99,9 @@ static inline float elementwise_exp(float x) {
     /* Two factors, because 2^k itself overflows at k = 128. */
     int32_t exponent = bits - 0x4b400000;
     int32_t half = exponent >> 1;
-    int32_t first_bits = (half + 127) * (1 << 23),
-            second_bits = (exponent - half + 127) * (1 << 23);
+    /* Unsigned, because the bits of a NaN may be anything. */
+    uint32_t first_bits = (uint32_t)(half + 127) << 23;
+    uint32_t second_bits = (uint32_t)(exponent - half + 127) << 23;
     float first, second;
     memcpy(&first, &first_bits, sizeof first);
     memcpy(&second, &second_bits, sizeof second);

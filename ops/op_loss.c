@@ -76,9 +76,9 @@ sum_terms(const float *restrict a, const float *restrict b, size_t count, term *
     size_t i = 0;
     for (; i + RUN <= count; i += RUN) {
         float lane[LANES] = {0.0f};
-        for (size_t j = 0; j < RUN; j += LANES) {
+        for (size_t j = i; j < i + RUN; j += LANES) {
             for (size_t k = 0; k < LANES; k++)
-                lane[k] += of(a[i + j + k] - b[i + j + k], epsilon);
+                lane[k] += of(a[j + k] - b[j + k], epsilon);
         }
         for (size_t half = LANES / 2; half > 0; half /= 2) {
             for (size_t k = 0; k < half; k++)
@@ -91,17 +91,45 @@ sum_terms(const float *restrict a, const float *restrict b, size_t count, term *
     return total;
 }
 
-static inline __attribute__((always_inline)) void loss_forward(const struct op_call *call, term *of,
-                                                               float epsilon, double level) {
+static inline __attribute__((always_inline)) void
+store_slopes(const float *restrict a, const float *restrict b, size_t count, term *slope,
+             float epsilon, float scale, bool accumulate, float *restrict to) {
+    if (accumulate) {
+        for (size_t i = 0; i < count; i++)
+            to[i] += scale * slope(a[i] - b[i], epsilon);
+    } else {
+        for (size_t i = 0; i < count; i++)
+            to[i] = scale * slope(a[i] - b[i], epsilon);
+    }
+}
+
+/* The two loops over one block, compiled for each loss: a parallel region would hide from the
+ * compiler which term it is. */
+typedef double block_sum(const float *a, const float *b, size_t count, float epsilon);
+typedef void block_slopes(const float *a, const float *b, size_t count, float epsilon, float scale,
+                          bool accumulate, float *to);
+#define DEFINE_BLOCKS(name)                                                                        \
+    static double name##_sum(const float *a, const float *b, size_t count, float epsilon) {        \
+        return sum_terms(a, b, count, name, epsilon);                                              \
+    }                                                                                              \
+    static void name##_slopes(const float *a, const float *b, size_t count, float epsilon,         \
+                              float scale, bool accumulate, float *to) {                           \
+        store_slopes(a, b, count, name##_slope, epsilon, scale, accumulate, to);                   \
+    }
+DEFINE_BLOCKS(absolute)
+DEFINE_BLOCKS(square)
+DEFINE_BLOCKS(charbonnier)
+
+/* output = mean over all values of what `sum` adds up, plus `level`. */
+static void loss_forward(const struct op_call *call, block_sum *sum, float epsilon, double level) {
     struct shape shape = call->input_shape[PREDICTION];
     size_t floats = shape_floats(shape), blocks = elementwise_blocks(floats);
     double *sums = call->scratch;
 #pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
     for (size_t block = 0; block < blocks; block++) {
         struct elementwise_range range = elementwise_range(floats, block);
-        sums[block] =
-            sum_terms(call->input[PREDICTION] + range.begin, call->input[TARGET] + range.begin,
-                      range.end - range.begin, of, epsilon);
+        sums[block] = sum(call->input[PREDICTION] + range.begin, call->input[TARGET] + range.begin,
+                          range.end - range.begin, epsilon);
     }
     double total = 0.0;
     for (size_t block = 0; block < blocks; block++)
@@ -110,49 +138,39 @@ static inline __attribute__((always_inline)) void loss_forward(const struct op_c
     call->output[0] = (float)(total / (double)shape_elements(shape) + level);
 }
 
-static inline __attribute__((always_inline)) void loss_backward(const struct op_call *call,
-                                                                term *slope, float epsilon) {
+static void loss_backward(const struct op_call *call, block_slopes *slopes, float epsilon) {
     struct shape shape = call->input_shape[PREDICTION];
     size_t floats = shape_floats(shape), blocks = elementwise_blocks(floats);
     float *grad = call->grad_input[PREDICTION];
     if (!grad) return;
     float scale = (float)((double)call->grad_output[0] / (double)shape_elements(shape));
-    bool accumulate = call->accumulate[PREDICTION];
 #pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
     for (size_t block = 0; block < blocks; block++) {
         struct elementwise_range range = elementwise_range(floats, block);
-        const float *restrict a = call->input[PREDICTION], *restrict b = call->input[TARGET];
-        float *restrict to = grad;
-        if (accumulate) {
-            for (size_t i = range.begin; i < range.end; i++) {
-                to[i] += scale * slope(a[i] - b[i], epsilon);
-            }
-        } else {
-            for (size_t i = range.begin; i < range.end; i++) {
-                to[i] = scale * slope(a[i] - b[i], epsilon);
-            }
-        }
+        slopes(call->input[PREDICTION] + range.begin, call->input[TARGET] + range.begin,
+               range.end - range.begin, epsilon, scale, call->accumulate[PREDICTION],
+               grad + range.begin);
     }
 }
 
 static void loss_l1_forward(const struct op_call *call) {
-    loss_forward(call, absolute, 0.0f, 0.0);
+    loss_forward(call, absolute_sum, 0.0f, 0.0);
 }
 static void loss_l1_backward(const struct op_call *call) {
-    loss_backward(call, absolute_slope, 0.0f);
+    loss_backward(call, absolute_slopes, 0.0f);
 }
 static void loss_l2_forward(const struct op_call *call) {
-    loss_forward(call, square, 0.0f, 0.0);
+    loss_forward(call, square_sum, 0.0f, 0.0);
 }
 static void loss_l2_backward(const struct op_call *call) {
-    loss_backward(call, square_slope, 0.0f);
+    loss_backward(call, square_slopes, 0.0f);
 }
 static void loss_charbonnier_forward(const struct op_call *call) {
     double epsilon = call->attribute[EPSILON_SQUARED];
-    loss_forward(call, charbonnier, (float)epsilon, sqrt(epsilon));
+    loss_forward(call, charbonnier_sum, (float)epsilon, sqrt(epsilon));
 }
 static void loss_charbonnier_backward(const struct op_call *call) {
-    loss_backward(call, charbonnier_slope, (float)call->attribute[EPSILON_SQUARED]);
+    loss_backward(call, charbonnier_slopes, (float)call->attribute[EPSILON_SQUARED]);
 }
 
 #define LOSS_COMMON                                                                                \
