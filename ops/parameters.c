@@ -6,8 +6,8 @@
 
 enum { PARAMETER_ALIGN = 16 }; /* floats */
 
-static const char *const kind_names[PARAMETER_KINDS] = {"weight", "architecture parameter",
-                                                        "state tensor"};
+static const char *const kind_names[PARAMETER_KINDS] = {"a weight", "an architecture parameter",
+                                                        "a state tensor"};
 
 /* FNV-1a: spreads names over the table, and keys each tensor's own random numbers. */
 static uint64_t name_hash(const char *name) {
@@ -69,7 +69,7 @@ int parameters_add(struct parameters *parameters, const char *name,
     if (found >= 0) {
         const struct parameter *item = &parameters->items[found];
         if (item->kind != wanted->kind) {
-            error_add(error, ERROR_SPEC, "the tensor \"%s\" is used as a %s and as a %s", name,
+            error_add(error, ERROR_SPEC, "the tensor \"%s\" is used as %s and as %s", name,
                       kind_names[item->kind], kind_names[wanted->kind]);
             return -1;
         }
