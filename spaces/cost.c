@@ -87,6 +87,9 @@ struct cost_model *cost_model_create(const struct space *space, int height, int 
     for (int i = 0; i < 2; i++)
         model->entries[i] = arena_allocate(&model->arena, (size_t)(slots->entry_count + 1) *
                                                               sizeof *model->entries[i]);
+    model->costs =
+        arena_allocate(&model->arena, (size_t)(slots->entry_count + 1) * sizeof *model->costs);
+    model->reach = arena_allocate(&model->arena, (size_t)(slots->count + 1) * sizeof *model->reach);
     model->first = arena_allocate(&model->arena, (size_t)(slots->count + 1) * sizeof *model->first);
     for (int i = 0, first = 0; i < slots->count; i++) {
         model->first[i] = first;

@@ -196,15 +196,15 @@ static void check_choose(const struct step *step, struct error *error) {
         for (int j = 0; j < step->candidates->count; j++)
             accepted = accepted || step_accepts_default(step->candidates->items[j], argument->key);
         if (accepted) continue;
-        static const char *const own[] = {"among", "bits", "name", "from", "out"};
-        const char *nearest = error_nearest(argument->key, own, 5);
+        static const char *const own[] = {"among", "bits", "name", "from"};
+        const char *nearest = error_nearest(argument->key, own, 4);
         if (nearest)
             error_at(error, ERROR_SPEC, argument->position,
-                     "no candidate of this choice has a \"%s\"; did you mean \"%s\"?",
+                     "no candidate of this choice has the key \"%s\"; did you mean \"%s\"?",
                      argument->key, nearest);
         else
             error_at(error, ERROR_SPEC, argument->position,
-                     "no candidate of this choice has a \"%s\"", argument->key);
+                     "no candidate of this choice has the key \"%s\"", argument->key);
     }
 }
 

@@ -1,0 +1,324 @@
+/* The builder: what the supernet and derived networks compute, and what their parts are called. */
+#include "core/random.h"
+#include "ops/plan.h"
+#include "tests/support/spaces.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { HEIGHT = 18, WIDTH = 16 };
+
+static void fill_input(struct plan *plan, const struct network *network) {
+    struct shape shape = network->graph->values[network->input].shape;
+    float *data = plan_value(plan, network->input);
+    struct random random = random_at(3, RANDOM_STREAM_TEST, 0);
+    for (size_t i = 0; i < shape_pixels(shape); i++)
+        for (int c = 0; c < shape.c; c++)
+            data[i * (size_t)shape.pitch + (size_t)c] = (float)random_uniform(&random);
+}
+
+/* The output of a forward pass; free with memory_free. */
+static float *run(const struct network *network, size_t *floats, bool training) {
+    struct plan *plan = plan_create(network->graph, (struct plan_options){0}, NULL);
+    assert_non_null(plan);
+    plan_prepare(plan);
+    fill_input(plan, network);
+    plan_forward(plan, (struct plan_step){.seed = 1, .step = 1, .training = training});
+    *floats = shape_floats(network->graph->values[network->output].shape);
+    float *copy = memory_allocate(*floats * sizeof *copy);
+    memcpy(copy, plan_value(plan, network->output), *floats * sizeof *copy);
+    plan_free(plan);
+    return copy;
+}
+
+/* Logits so far apart that their softmax is one-hot in float32. */
+static void set_one_hot(const struct network *network, const struct architecture *architecture) {
+    const struct slots *slots = space_slots(network->space, NULL);
+    for (int i = 0; i < slots->count; i++) {
+        float *alpha = parameter_values(network->parameters, network->alpha[i]);
+        for (int j = 0; j < slots->items[i].entry_count; j++)
+            alpha[j] = j == architecture->entries[i] ? 200.0f : 0.0f;
+    }
+}
+
+/* Largest difference, relative to the largest value. */
+static double difference(const float *a, const float *b, size_t count) {
+    double largest = 0, most = 0;
+    for (size_t i = 0; i < count; i++) {
+        largest = fmax(largest, fabs((double)a[i]));
+        most = fmax(most, fabs((double)a[i] - (double)b[i]));
+    }
+    assert_true(largest > 0);
+    return most / largest;
+}
+
+static void randomize_tensors(struct parameters *parameters) {
+    parameters_allocate(parameters);
+    parameters_initialize(parameters, 5);
+}
+
+static void check_one_hot(const char *name, int architectures) {
+    struct space *space = shipped_space(name, 2, NULL);
+    struct architecture *architecture = architecture_create(space);
+    struct random random = random_at(4, RANDOM_STREAM_TEST, 0);
+    struct built supernet = build_network(space, NULL, NETWORK_FLOAT, 2, HEIGHT, WIDTH);
+    randomize_tensors(supernet.parameters);
+    for (int i = 0; i < architectures; i++) {
+        architecture_randomize(architecture, &random);
+        set_one_hot(supernet.network, architecture);
+        struct built derived = build_network(space, architecture, NETWORK_FLOAT, 2, HEIGHT, WIDTH);
+        parameters_allocate(derived.parameters);
+        /* Every tensor of a derived network has a namesake of the same shape in the supernet. */
+        assert_int_equal(parameters_copy(derived.parameters, supernet.parameters),
+                         derived.parameters->count);
+        size_t floats, more;
+        float *mixed = run(supernet.network, &floats, false);
+        float *alone = run(derived.network, &more, false);
+        assert_int_equal(floats, more);
+        assert_true(difference(mixed, alone, floats) < 1e-5);
+        memory_free(mixed);
+        memory_free(alone);
+        built_free(&derived);
+    }
+    built_free(&supernet);
+    architecture_free(architecture);
+    space_free(space);
+}
+
+static void supernet_of_one_hot_alpha_computes_what_the_derived_network_does(void **state) {
+    (void)state;
+    check_one_hot("tiny", 12);
+    check_one_hot("quantnas_small", 4);
+    check_one_hot("rfdn_small", 4);
+    check_one_hot("planted", 4);
+}
+
+static void switched_off_branches_change_nothing_when_alpha_is_one_hot(void **state) {
+    (void)state;
+    struct space *space = shipped_space("tiny", 2, NULL);
+    const struct slots *slots = space_slots(space, NULL);
+    struct architecture *architecture = architecture_create(space);
+    struct built supernet = build_network(space, NULL, NETWORK_FLOAT, 1, HEIGHT, WIDTH);
+    randomize_tensors(supernet.parameters);
+    struct plan *plan = plan_create(supernet.network->graph, (struct plan_options){0}, NULL);
+    plan_prepare(plan);
+    for (int chosen = 0; chosen < 3; chosen++) {
+        architecture->entries[0] = slots->items[0].candidates[chosen].first;
+        set_one_hot(supernet.network, architecture);
+        size_t floats;
+        float *all = run(supernet.network, &floats, false);
+        for (int c = 0; c < 3; c++)
+            plan_set_branch(plan, supernet.network->branches[0][c], c == chosen);
+        fill_input(plan, supernet.network);
+        plan_forward(plan, (struct plan_step){.seed = 1, .step = 1});
+        assert_true(difference(all, plan_value(plan, supernet.network->output), floats) < 1e-6);
+        memory_free(all);
+    }
+    plan_free(plan);
+    built_free(&supernet);
+    architecture_free(architecture);
+    space_free(space);
+}
+
+static void every_precision_of_every_small_space_runs(void **state) {
+    (void)state;
+    static const char *const names[] = {"tiny", "quantnas_small", "rfdn_small", "planted"};
+    for (int n = 0; n < 4; n++) {
+        struct space *space = shipped_space(names[n], 4, NULL);
+        struct architecture *architecture = architecture_create(space);
+        for (int precision = NETWORK_FLOAT; precision <= NETWORK_QUANTIZED; precision++) {
+            const struct architecture *chosen =
+                precision == NETWORK_QUANTIZED ? architecture : NULL;
+            struct built built =
+                build_network(space, chosen, (enum network_precision)precision, 1, HEIGHT, WIDTH);
+            randomize_tensors(built.parameters);
+            network_initialize_steps(built.network);
+            size_t floats;
+            float *output = run(built.network, &floats, true);
+            for (size_t i = 0; i < floats; i++)
+                assert_true(isfinite(output[i]));
+            memory_free(output);
+            built_free(&built);
+        }
+        architecture_free(architecture);
+        space_free(space);
+    }
+}
+
+static const struct network_site *find_site(const struct network *network, const char *name) {
+    for (int i = 0; i < network->site_count; i++)
+        if (strcmp(network->sites[i].name, name) == 0) return &network->sites[i];
+    return NULL;
+}
+
+static void derived_networks_quantize_with_the_chosen_and_the_fixed_bits(void **state) {
+    (void)state;
+    struct space *space = shipped_space("tiny", 2, NULL);
+    struct architecture *architecture = architecture_create(space);
+    architecture->entries[0] = 1; /* body: conv3 at 8 bits; upsample stays conv1 at 4 */
+    struct built built = build_network(space, architecture, NETWORK_QUANTIZED, 1, HEIGHT, WIDTH);
+    const struct network_site *head = find_site(built.network, "head");
+    const struct network_site *body = find_site(built.network, "body.conv3");
+    const struct network_site *last = find_site(built.network, "upsample.conv1");
+    assert_true(head && body && last);
+    assert_int_equal(built.network->site_count, 3);
+    assert_int_equal(head->weight_bits, 8);
+    assert_int_equal(head->slot, -1);
+    assert_int_equal(body->weight_bits, 8);
+    assert_int_equal(body->slot, 0);
+    assert_int_equal(last->weight_bits, 4);
+    assert_int_equal(last->quantizer_bits[0], 4);
+    assert_int_equal(parameters_find(built.parameters, "upsample.conv1.weight"), last->weight);
+    assert_int_equal(parameters_find(built.parameters, "upsample.conv1.weight_step_4"),
+                     last->weight_step[0]);
+    assert_int_equal(parameters_find(built.parameters, "upsample.conv1.activation_step_4"),
+                     last->activation_step[0]);
+    assert_int_equal(parameters_find(built.parameters, "upsample.conv1.activation_lowest_4"),
+                     last->activation_lowest[0]);
+    assert_true(last->activation_lowest[0] >= 0);
+
+    parameters_allocate(built.parameters);
+    parameters_initialize(built.parameters, 1);
+    network_initialize_steps(built.network);
+    const float *weight = parameter_values(built.parameters, last->weight);
+    const float *step = parameter_values(built.parameters, last->weight_step[0]);
+    double mean = 0;
+    for (int i = 0; i < 8; i++)
+        mean += fabs((double)weight[i]) / 8;
+    assert_true(fabs((double)step[0] - 2 * mean / sqrt(7)) < 1e-6);
+    built_free(&built);
+    architecture_free(architecture);
+    space_free(space);
+}
+
+static void bit_widths_of_one_convolution_share_its_weight(void **state) {
+    (void)state;
+    struct space *space = shipped_space("tiny", 2, NULL);
+    struct built built = build_network(space, NULL, NETWORK_DIRECT, 1, HEIGHT, WIDTH);
+    const struct network_site *site = find_site(built.network, "body.conv3");
+    assert_int_equal(site->quantizer_count, 2);
+    assert_int_equal(site->weight_bits, 0);
+    assert_true(site->weight_step[0] != site->weight_step[1]);
+    assert_true(parameters_find(built.parameters, "body.conv3.weight") >= 0);
+    assert_true(parameters_find(built.parameters, "body.alpha") >= 0);
+    /* Fixed convolutions of a space with learned steps stay in float during the search. */
+    assert_int_equal(find_site(built.network, "head")->quantizer_count, 0);
+    built_free(&built);
+    space_free(space);
+}
+
+static void hwgq_spaces_have_a_relu_before_convolutions_with_bits_in_float_too(void **state) {
+    (void)state;
+    static const char text[] = "space: implied\n"
+                               "bits: [4, 8]\n"
+                               "quantizers: {activations: hwgq}\n"
+                               "network:\n"
+                               "  - conv: {out: 12, kernel: 1, name: plain}\n"
+                               "  - conv: {out: 12, kernel: 1, bits: 8, name: fixed}\n"
+                               "  - conv: {out: 12, kernel: 1, bits: search, name: open}\n"
+                               "  - pixel_shuffle: {scale: scale}\n";
+    struct error error = {0};
+    struct space *space = text_space(text, &error);
+    assert_non_null(space);
+    for (int derived = 0; derived < 2; derived++) {
+        struct architecture *architecture = architecture_create(space);
+        struct built built =
+            build_network(space, derived ? architecture : NULL, NETWORK_FLOAT, 1, 8, 8);
+        const struct graph *graph = built.network->graph;
+        static const char *const names[] = {"plain", "fixed", "open"};
+        for (int i = 0; i < 3; i++) {
+            const struct network_site *site = find_site(built.network, names[i]);
+            const struct graph_value *input = &graph->values[graph->nodes[site->node].inputs[0]];
+            bool is_relu = input->kind == VALUE_NODE &&
+                           strcmp(graph->nodes[input->node].op->name, "relu") == 0;
+            assert_int_equal(is_relu, i > 0);
+        }
+        built_free(&built);
+        architecture_free(architecture);
+    }
+    space_free(space);
+}
+
+static void steps_have_readable_paths(void **state) {
+    (void)state;
+    struct space *space = shipped_space("quantnas", 4, NULL);
+    struct built built = build_network(space, NULL, NETWORK_FLOAT, 1, 32, 32);
+    assert_non_null(find_site(built.network, "fuse"));
+    assert_non_null(find_site(built.network, "cells.1.body.body1.simple3"));
+    assert_non_null(find_site(built.network, "cells.0.body.skip2.growth5.conv2"));
+    assert_non_null(find_site(built.network, "cells.0.body.esa1.reduce"));
+    assert_true(parameters_find(built.parameters, "cells.0.scalar_affine1.weight") >= 0 ||
+                parameters_find(built.parameters, "cells.0.spread.weight") >= 0);
+    built_free(&built);
+    space_free(space);
+}
+
+static void observed_networks_keep_the_inputs_of_quantizers(void **state) {
+    (void)state;
+    struct space *space = shipped_space("tiny", 2, NULL);
+    struct architecture *architecture = architecture_create(space);
+    struct parameters *parameters = parameters_create();
+    struct network_options options = {
+        .batch = 1, .height = 8, .width = 8, .architecture = architecture, .observe = true};
+    struct network *network = network_build(space, parameters, &options, NULL);
+    assert_non_null(network);
+    assert_true(network->site_count > 0);
+    for (int i = 0; i < network->site_count; i++)
+        assert_true(network->graph->values[network->sites[i].activation].is_output ||
+                    network->sites[i].activation == network->input);
+    network_free(network);
+    parameters_free(parameters);
+    architecture_free(architecture);
+    space_free(space);
+}
+
+static void zero_and_identity_are_candidates(void **state) {
+    (void)state;
+    static const char text[] = "space: connections\n"
+                               "network:\n"
+                               "  - conv: {out: 12, kernel: 1, name: head}\n"
+                               "  - choose:\n"
+                               "      name: connection\n"
+                               "      among: [identity, zero, conv: {kernel: 1, out: 12}]\n"
+                               "  - add: {from: [previous, head]}\n"
+                               "  - pixel_shuffle: {scale: scale}\n";
+    struct error error = {0};
+    struct space *space = text_space(text, &error);
+    assert_non_null(space);
+    struct architecture *architecture = architecture_create(space);
+    float *outputs[2];
+    size_t floats;
+    for (int i = 0; i < 2; i++) {
+        architecture->entries[0] = i;
+        struct built built = build_network(space, architecture, NETWORK_FLOAT, 1, 8, 8);
+        randomize_tensors(built.parameters);
+        outputs[i] = run(built.network, &floats, false);
+        built_free(&built);
+    }
+    for (size_t i = 0; i < floats; i++)
+        assert_true(outputs[0][i] == 2 * outputs[1][i]);
+    memory_free(outputs[0]);
+    memory_free(outputs[1]);
+    architecture_free(architecture);
+    space_free(space);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(supernet_of_one_hot_alpha_computes_what_the_derived_network_does),
+        cmocka_unit_test(switched_off_branches_change_nothing_when_alpha_is_one_hot),
+        cmocka_unit_test(every_precision_of_every_small_space_runs),
+        cmocka_unit_test(derived_networks_quantize_with_the_chosen_and_the_fixed_bits),
+        cmocka_unit_test(bit_widths_of_one_convolution_share_its_weight),
+        cmocka_unit_test(hwgq_spaces_have_a_relu_before_convolutions_with_bits_in_float_too),
+        cmocka_unit_test(steps_have_readable_paths),
+        cmocka_unit_test(observed_networks_keep_the_inputs_of_quantizers),
+        cmocka_unit_test(zero_and_identity_are_candidates),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
