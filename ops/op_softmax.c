@@ -32,9 +32,8 @@ static bool softmax_shape(const double *attribute, const struct shape *inputs, i
 
 static float largest(const float *x, int count) {
     float value = x[0];
-    /* The negated comparison lets a NaN through, so that it is found. */
     for (int c = 1; c < count; c++)
-        value = !(x[c] <= value) ? x[c] : value;
+        value = x[c] > value ? x[c] : value;
     return value;
 }
 

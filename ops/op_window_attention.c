@@ -279,7 +279,7 @@ static void softmax_rows(float *scores, size_t tokens, size_t stride, float *den
         float *restrict row = scores + q * tokens;
         float top = row[0];
         for (size_t k = 1; k < tokens; k++)
-            top = !(row[k] <= top) ? row[k] : top;
+            top = row[k] > top ? row[k] : top;
         for (size_t k = 0; k < tokens; k++)
             row[k] = elementwise_exp(row[k] - top);
         double total = 0.0;

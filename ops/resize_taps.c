@@ -70,7 +70,6 @@ static void add_taps(struct resize_taps *taps, int index, int in_size, int from,
 static void plain_taps(struct resize_taps *taps, int index, int in_size, double ratio,
                        struct resize_filter filter) {
     double place = filter.align_corners ? ratio * index : ratio * (index + 0.5) - 0.5;
-    if (filter.mode == RESIZE_BILINEAR && place < 0.0) place = 0.0;
     int reach = (int)filter_reach(filter), base = (int)floor(place);
     double weight[4];
     for (int k = 0; k < 2 * reach; k++) {
