@@ -403,6 +403,7 @@ bool walk_find_slots(struct space *space, struct error *error) {
     bool good = run(&walk);
     memory_free(network.sites);
     memory_free(network.tensors);
+    arena_free(&network.arena);
     graph_free(network.graph);
     parameters_free(parameters);
     return good;

@@ -220,6 +220,9 @@ static void slots_that_are_not_there_do_not_count(void **state) {
     b->entries[1] = 2; /* inside "deep", which is not chosen */
     assert_false(architecture_has_slot(a, 1));
     assert_true(architecture_equal(a, b));
+    char *text = architecture_text(a);
+    assert_null(strstr(text, "inner"));
+    memory_free(text);
     a->entries[0] = b->entries[0] = 3;
     assert_true(architecture_has_slot(a, 1));
     assert_false(architecture_equal(a, b));

@@ -117,6 +117,13 @@ static void hostile_texts_are_refused(void **state) {
     strcat(text, "1");
     assert_true(expression_evaluate(text, (struct position){0}, &outer, &value, NULL));
     assert_true(value == 401);
+    char deep[300];
+    struct error error = {0};
+    repeat_text(deep, "(", 100);
+    strcat(deep, "1");
+    repeat_text(deep + strlen(deep), ")", 100);
+    assert_false(expression_evaluate(deep, (struct position){0}, &outer, &value, &error));
+    assert_string_equal(error.text, "the expression is nested more than 64 deep");
     struct random random = random_at(1, RANDOM_STREAM_TEST, 0);
     static const char letters[] = "0123456789.eE+-*/^() \tw_%\"\xc3\xa4";
     for (int i = 0; i < 20000; i++) {

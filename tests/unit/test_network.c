@@ -98,30 +98,73 @@ static void supernet_of_one_hot_alpha_computes_what_the_derived_network_does(voi
     check_one_hot("planted", 4);
 }
 
-static void switched_off_branches_change_nothing_when_alpha_is_one_hot(void **state) {
-    (void)state;
-    struct space *space = shipped_space("tiny", 2, NULL);
-    const struct slots *slots = space_slots(space, NULL);
+/* One-hot alpha with the other candidates of slot 0 switched off, against all of them switched on.
+ */
+static void check_branches(const struct space *space) {
+    const struct slot *slot = &space_slots(space, NULL)->items[0];
     struct architecture *architecture = architecture_create(space);
     struct built supernet = build_network(space, NULL, NETWORK_FLOAT, 1, HEIGHT, WIDTH);
     randomize_tensors(supernet.parameters);
-    struct plan *plan = plan_create(supernet.network->graph, (struct plan_options){0}, NULL);
-    plan_prepare(plan);
-    for (int chosen = 0; chosen < 3; chosen++) {
-        architecture->entries[0] = slots->items[0].candidates[chosen].first;
+    for (int chosen = 0; chosen < slot->candidate_count; chosen++) {
+        architecture->entries[0] = slot->candidates[chosen].first;
         set_one_hot(supernet.network, architecture);
         size_t floats;
         float *all = run(supernet.network, &floats, false);
-        for (int c = 0; c < 3; c++)
+        /* A fresh plan: nothing is left in it from a run with the other branches. */
+        struct plan *plan = plan_create(supernet.network->graph, (struct plan_options){0}, NULL);
+        plan_prepare(plan);
+        for (int c = 0; c < slot->candidate_count; c++)
             plan_set_branch(plan, supernet.network->branches[0][c], c == chosen);
         fill_input(plan, supernet.network);
         plan_forward(plan, (struct plan_step){.seed = 1, .step = 1});
         assert_true(difference(all, plan_value(plan, supernet.network->output), floats) < 1e-6);
+        plan_free(plan);
         memory_free(all);
     }
-    plan_free(plan);
     built_free(&supernet);
     architecture_free(architecture);
+}
+
+static void switched_off_branches_change_nothing_when_alpha_is_one_hot(void **state) {
+    (void)state;
+    static const char *const names[] = {"tiny", "quantnas_small"};
+    for (int i = 0; i < 2; i++) {
+        struct space *space = shipped_space(names[i], 2, NULL);
+        check_branches(space);
+        space_free(space);
+    }
+}
+
+/* A candidate that passes its input on is taken away with its branch too. */
+static void switching_all_other_candidates_off_leaves_one_alone(void **state) {
+    (void)state;
+    static const char text[] = "space: passing\n"
+                               "network:\n"
+                               "  - conv: {out: 12, kernel: 1, name: head}\n"
+                               "  - choose:\n"
+                               "      name: depth\n"
+                               "      among:\n"
+                               "        - conv: {kernel: 1, out: 12}\n"
+                               "        - repeat: {times: 0, do: relu, name: none}\n"
+                               "  - pixel_shuffle: {scale: scale}\n";
+    struct error error = {0};
+    struct space *space = text_space(text, &error);
+    assert_non_null(space);
+    check_branches(space);
+    struct built supernet = build_network(space, NULL, NETWORK_FLOAT, 1, HEIGHT, WIDTH);
+    randomize_tensors(supernet.parameters); /* alpha is 0: each candidate has the weight 1/2 */
+    struct plan *plan = plan_create(supernet.network->graph, (struct plan_options){0}, NULL);
+    plan_prepare(plan);
+    for (int c = 0; c < 2; c++)
+        plan_set_branch(plan, supernet.network->branches[0][c], false);
+    fill_input(plan, supernet.network);
+    plan_forward(plan, (struct plan_step){.seed = 1, .step = 1});
+    const float *output = plan_value(plan, supernet.network->output);
+    struct shape shape = supernet.network->graph->values[supernet.network->output].shape;
+    for (size_t i = 0; i < shape_floats(shape); i++)
+        assert_true(output[i] == 0);
+    plan_free(plan);
+    built_free(&supernet);
     space_free(space);
 }
 
@@ -312,6 +355,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(supernet_of_one_hot_alpha_computes_what_the_derived_network_does),
         cmocka_unit_test(switched_off_branches_change_nothing_when_alpha_is_one_hot),
+        cmocka_unit_test(switching_all_other_candidates_off_leaves_one_alone),
         cmocka_unit_test(every_precision_of_every_small_space_runs),
         cmocka_unit_test(derived_networks_quantize_with_the_chosen_and_the_fixed_bits),
         cmocka_unit_test(bit_widths_of_one_convolution_share_its_weight),

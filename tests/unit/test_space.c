@@ -238,6 +238,30 @@ static void the_range_of_pixel_values_is_1_unless_given(void **state) {
     space_free(space);
 }
 
+/* The text between the first ```yaml and the next ```, cut out in place. */
+static const char *first_example(char *text) {
+    char *start = strstr(text, "```yaml\n");
+    assert_non_null(start);
+    start += strlen("```yaml\n");
+    char *end = strstr(start, "```");
+    assert_non_null(end);
+    *end = '\0';
+    return start;
+}
+
+static void the_example_of_the_documentation_is_a_space(void **state) {
+    (void)state;
+    char *text;
+    size_t size;
+    const char *path = TAMIS_SOURCE_DIR "/docs/space-language.md";
+    assert_true(file_read(path, ERROR_DATA, &text, &size, NULL));
+    struct space *space = good_space(first_example(text));
+    assert_int_equal(space_slots(space, NULL)->count, 4);
+    assert_true(space_size(space) == 5 * 5 * 5 * 5);
+    space_free(space);
+    memory_free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shipped_space_can_be_read_at_its_scales),
@@ -250,6 +274,7 @@ int main(void) {
         cmocka_unit_test(a_choice_can_have_its_own_bits_and_a_convolution_be_a_slot),
         cmocka_unit_test(settings_replace_values_of_let),
         cmocka_unit_test(the_checksum_is_of_the_meaning),
+        cmocka_unit_test(the_example_of_the_documentation_is_a_space),
         cmocka_unit_test(the_range_of_pixel_values_is_1_unless_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
