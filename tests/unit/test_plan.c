@@ -454,6 +454,20 @@ static void evaluation_of_a_chain_needs_two_buffers(void **state) {
     network_free(&network);
 }
 
+static void gradients_of_a_chain_take_turns(void **state) {
+    (void)state;
+    struct network network;
+    struct shape shape = shape_activation(1, 16, 16, 8);
+    network_begin(&network, shape);
+    network.output = add_chain(&network, 30);
+    network_finish(&network, 0, (struct plan_options){.want = WANT_INPUTS});
+    size_t one = shape_floats(shape) * sizeof(float);
+    /* All 30 outputs are needed backwards; besides them the input, the projection, two gradients.
+     */
+    assert_true(plan_bytes(network.plan) <= 34 * one + 256);
+    network_free(&network);
+}
+
 static void nodes_that_reach_no_output_are_dropped(void **state) {
     (void)state;
     struct network network;
@@ -614,6 +628,7 @@ int main(void) {
         cmocka_unit_test(values_with_several_consumers_get_the_sum_of_gradients),
         cmocka_unit_test(only_wanted_gradients_are_computed),
         cmocka_unit_test(evaluation_of_a_chain_needs_two_buffers),
+        cmocka_unit_test(gradients_of_a_chain_take_turns),
         cmocka_unit_test(nodes_that_reach_no_output_are_dropped),
         cmocka_unit_test(a_step_allocates_nothing),
         cmocka_unit_test(malloc_count_sees_allocations),
