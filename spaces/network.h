@@ -67,7 +67,7 @@ struct network {
     int tensor_count;
     /* Supernet only, one for each slot of space_slots: */
     int *alpha;         /* parameter index of the slot's logits "<slot>.alpha" (1x1x1xentries) */
-    int *probabilities; /* value index of their softmax */
+    int *probabilities; /* value index of their softmax, an output of the graph */
     int **branches;     /* [slot][candidate] branch of graph_branch */
     struct arena arena;
 };

@@ -92,6 +92,8 @@ static struct network_site *add_site(struct walk *walk, const char *path) {
                                   .activation_bits = BITS_FLOAT,
                                   .activation = -1,
                                   .weight = -1};
+    for (int i = 0; i < BITS_MAX_COUNT + 1; i++)
+        site->weight_step[i] = site->activation_step[i] = site->activation_lowest[i] = -1;
     return site;
 }
 
@@ -337,8 +339,6 @@ int walk_convolution(struct walk *walk, const struct step *step, const char *pat
     struct network_site *site = convolution.site = add_site(walk, path);
     read_bits(walk, &convolution, &fixed_bits);
     site->activation = input;
-    for (int i = 0; i < BITS_MAX_COUNT + 1; i++)
-        site->weight_step[i] = site->activation_step[i] = site->activation_lowest[i] = -1;
 
     int activation = input, weight;
     if (convolution.bits[0] != BITS_FLOAT) {
