@@ -3,15 +3,14 @@
  * al., "Swin transformer", 2021, equations 3 and 4): for each head, with d channels, softmax(q k' /
  * sqrt(d) + B) v; q, k, v and the output are linear in the channels of each pixel.
  *
- * One thread works on one rectangle of pixels (window_groups.h) at a time. Matrix products are
- * OpenBLAS's, of sizes that depend on the shapes alone.
+ * One thread works on one rectangle of pixels (window_groups.h) at a time.
  */
 #include "core/threads.h"
 #include "ops/elementwise.h"
 #include "ops/layer_check.h"
 #include "ops/op_list.h"
+#include "ops/small_product.h"
 #include "ops/window_groups.h"
-#include <cblas.h>
 
 enum { WINDOW, SHIFT, HEADS, RELATIVE_BIAS };
 enum { INPUT, QKV_WEIGHT, QKV_BIAS }; /* then [relative_bias], proj_weight, proj_bias */
@@ -98,6 +97,8 @@ struct attention {
     /* Saved, all rectangle after rectangle: q, k, v [pixel][3][channels]; the heads' outputs
      * [pixel][channels]; the logarithm of the softmax's denominator [pixel][heads]. */
     float *qkv, *heads_output, *denominator;
+    /* Scratch: both weights packed for the pass, then the scratch of each chunk. */
+    float *packed_qkv, *packed_proj, *chunks;
 };
 
 static struct attention attention_of(const struct op_call *call) {
@@ -117,12 +118,33 @@ static struct attention attention_of(const struct op_call *call) {
     return a;
 }
 
-static void attach(struct attention *a, const struct op_call *call) {
-    size_t pixels = shape_pixels(a->grid.shape), channels = (size_t)a->channels;
+static size_t packed_qkv_floats(const struct attention *a, enum op_pass pass) {
+    size_t c = (size_t)a->channels;
+    return pass == OP_FORWARD ? small_pack_floats(c, 3 * c) : small_pack_floats(3 * c, c);
+}
+
+static size_t packed_proj_floats(const struct attention *a) {
+    return small_pack_floats((size_t)a->channels, (size_t)a->channels);
+}
+
+/* Sets the pointers, and packs the weights: transposed in the forward pass. */
+static void attach(struct attention *a, const struct op_call *call, enum op_pass pass) {
+    size_t pixels = shape_pixels(a->grid.shape), c = (size_t)a->channels;
     a->qkv = call->saved;
-    a->heads_output = a->qkv + pixels * 3 * channels;
-    a->denominator = a->heads_output + pixels * channels;
+    a->heads_output = a->qkv + pixels * 3 * c;
+    a->denominator = a->heads_output + pixels * c;
     a->relative = a->relative_index < 0 ? NULL : call->input[a->relative_index];
+    a->packed_qkv = call->scratch;
+    a->packed_proj = a->packed_qkv + packed_qkv_floats(a, pass);
+    a->chunks = a->packed_proj + packed_proj_floats(a);
+    const float *qkv = call->input[QKV_WEIGHT], *proj = call->input[a->proj_index];
+    if (pass == OP_FORWARD) {
+        small_pack((struct small_matrix){qkv, 1, c}, c, 3 * c, a->packed_qkv);
+        small_pack((struct small_matrix){proj, 1, c}, c, c, a->packed_proj);
+    } else {
+        small_pack((struct small_matrix){qkv, c, 1}, 3 * c, c, a->packed_qkv);
+        small_pack((struct small_matrix){proj, c, 1}, c, c, a->packed_proj);
+    }
 }
 
 static size_t window_attention_saved(const struct op_call *call) {
@@ -135,9 +157,16 @@ static int chunk_count(const struct attention *a, int most) {
     return groups < (size_t)most ? (int)groups : most;
 }
 
-/* Forward, for each chunk: a rectangle of pixels and a matrix of scores. */
+/* For each chunk: a packed matrix. */
+static size_t packed_floats(const struct attention *a) {
+    size_t pixels = small_pack_floats(a->largest, (size_t)a->channels);
+    size_t keys = small_pack_floats((size_t)a->depth, a->largest);
+    return pixels > keys ? pixels : keys;
+}
+
+/* Forward, for each chunk: a packed matrix, a rectangle of pixels, a matrix of scores. */
 static size_t forward_floats(const struct attention *a) {
-    return a->largest * ((size_t)a->channels + a->largest);
+    return packed_floats(a) + a->largest * ((size_t)a->channels + a->largest);
 }
 
 /* Sums for the gradients of all parameters of one chunk. */
@@ -158,10 +187,11 @@ static struct parameter_sums sums_at(const struct attention *a, float *memory) {
     return sums;
 }
 
-/* Backward, for each chunk: parameter sums; x, grad_y and the gradient of the heads' outputs; the
- * gradient of q, k, v; probabilities and their gradient. */
+/* Backward, for each chunk: parameter sums; a packed matrix; x, grad_y and the gradient of the
+ * heads' outputs; the gradient of q, k, v; probabilities and their gradient. */
 static size_t backward_floats(const struct attention *a) {
-    return sums_floats(a) + a->largest * (6 * (size_t)a->channels + 2 * a->largest);
+    return sums_floats(a) + packed_floats(a) +
+           a->largest * (6 * (size_t)a->channels + 2 * a->largest);
 }
 
 static size_t window_attention_scratch(const struct op_call *call, enum op_pass pass) {
@@ -169,7 +199,7 @@ static size_t window_attention_scratch(const struct op_call *call, enum op_pass 
     size_t floats = pass == OP_FORWARD
                         ? (size_t)chunk_count(&a, FORWARD_CHUNKS) * forward_floats(&a)
                         : (size_t)chunk_count(&a, BACKWARD_CHUNKS) * backward_floats(&a);
-    return floats * sizeof(float);
+    return (floats + packed_qkv_floats(&a, pass) + packed_proj_floats(&a)) * sizeof(float);
 }
 
 /* Copies the pixels of a rectangle to consecutive rows of `channels` values. */
@@ -202,29 +232,7 @@ static void scatter(const struct attention *a, struct window_group group, const 
     }
 }
 
-/* result[rows][columns] (+)= a * b', b [columns][inner]; all row-major, `ld` floats a row. */
-static void product_transposed(size_t rows, int columns, int inner, float scale, const float *a,
-                               int lda, const float *b, int ldb, float *result, int ldr) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)rows, columns, inner, scale, a, lda,
-                b, ldb, 0.0f, result, ldr);
-}
-
-/* result[rows][columns] = scale * a * b, b [inner][columns]. */
-static void product(size_t rows, int columns, int inner, float scale, const float *a, int lda,
-                    const float *b, int ldb, float *result, int ldr) {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, columns, inner, scale, a, lda,
-                b, ldb, 0.0f, result, ldr);
-}
-
-/* result[columns_a][columns_b] (+)= scale * a' * b, a [inner][columns_a], b [inner][columns_b]. */
-static void transposed_product(int columns_a, int columns_b, size_t inner, float scale,
-                               const float *a, int lda, const float *b, int ldb, bool add,
-                               float *result, int ldr) {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, columns_a, columns_b, (int)inner, scale, a,
-                lda, b, ldb, add ? 1.0f : 0.0f, result, ldr);
-}
-
-/* Calls for each query the row of relative[...] that belongs to its keys: entry of key (ky, kx) is
+/* For each query the row of relative[...] that belongs to its keys: entry of key (ky, kx) is
  * base - ky * (2 window - 1) - kx. */
 static inline size_t relative_base(const struct attention *a, int qy, int qx) {
     return (size_t)((qy + a->window - 1) * (2 * a->window - 1) + qx + a->window - 1);
@@ -264,12 +272,13 @@ static void sum_relative(const struct attention *a, struct window_group group, i
 
 /* scores = q k' / sqrt(depth) + relative bias. */
 static void head_scores(const struct attention *a, struct window_group group, int head,
-                        float *scores) {
+                        float *packed, float *scores) {
     size_t tokens = (size_t)group.height * (size_t)group.width;
-    int row = 3 * a->channels;
-    const float *q = a->qkv + group.first * (size_t)row + (size_t)(head * a->depth);
-    product_transposed(tokens, (int)tokens, a->depth, a->scale, q, row, q + a->channels, row,
-                       scores, (int)tokens);
+    size_t c = (size_t)a->channels, row = 3 * c, depth = (size_t)a->depth;
+    const float *q = a->qkv + group.first * row + (size_t)head * depth;
+    small_pack((struct small_matrix){q + c, 1, row}, depth, tokens, packed);
+    small_product((struct small_matrix){q, row, 1}, packed, tokens, depth, tokens, a->scale, false,
+                  scores, tokens);
     add_relative(a, group, head, scores);
 }
 
@@ -293,33 +302,35 @@ static void softmax_rows(float *scores, size_t tokens, size_t stride, float *den
 }
 
 static void forward_group(const struct op_call *call, const struct attention *a,
-                          struct window_group group, float *scratch) {
-    size_t tokens = (size_t)group.height * (size_t)group.width;
-    int c = a->channels, row = 3 * c;
-    float *rows = scratch, *scores = rows + a->largest * (size_t)c;
-    float *qkv = a->qkv + group.first * (size_t)row;
-    float *heads_output = a->heads_output + group.first * (size_t)c;
+                          struct window_group group, float *packed) {
+    size_t tokens = (size_t)group.height * (size_t)group.width, heads = (size_t)a->heads;
+    size_t c = (size_t)a->channels, row = 3 * c, depth = (size_t)a->depth;
+    float *rows = packed + packed_floats(a), *scores = rows + a->largest * c;
+    float *qkv = a->qkv + group.first * row, *heads_output = a->heads_output + group.first * c;
     gather(a, group, call->input[INPUT], rows);
-    product_transposed(tokens, row, c, 1.0f, rows, c, call->input[QKV_WEIGHT], c, qkv, row);
+    small_product((struct small_matrix){rows, c, 1}, a->packed_qkv, tokens, c, row, 1.0f, false,
+                  qkv, row);
     const float *bias = call->input[QKV_BIAS];
     for (size_t t = 0; t < tokens; t++) {
-        for (int i = 0; i < row; i++)
-            qkv[t * (size_t)row + (size_t)i] += bias[i];
+        for (size_t i = 0; i < row; i++)
+            qkv[t * row + i] += bias[i];
     }
-    for (int head = 0; head < a->heads; head++) {
-        head_scores(a, group, head, scores);
-        softmax_rows(scores, tokens, (size_t)a->heads,
-                     a->denominator + group.first * (size_t)a->heads + head);
-        product(tokens, a->depth, (int)tokens, 1.0f, scores, (int)tokens,
-                qkv + 2 * c + head * a->depth, row, heads_output + head * a->depth, c);
+    for (size_t head = 0; head < heads; head++) {
+        head_scores(a, group, (int)head, packed, scores);
+        softmax_rows(scores, tokens, heads, a->denominator + group.first * heads + head);
+        small_pack((struct small_matrix){qkv + 2 * c + head * depth, row, 1}, tokens, depth,
+                   packed);
+        small_product((struct small_matrix){scores, tokens, 1}, packed, tokens, tokens, depth, 1.0f,
+                      false, heads_output + head * depth, c);
     }
-    product_transposed(tokens, c, c, 1.0f, heads_output, c, call->input[a->proj_index], c, rows, c);
+    small_product((struct small_matrix){heads_output, c, 1}, a->packed_proj, tokens, c, c, 1.0f,
+                  false, rows, c);
     scatter(a, group, rows, call->input[a->proj_index + 1], false, call->output);
 }
 
 static void window_attention_forward(const struct op_call *call) {
     struct attention a = attention_of(call);
-    attach(&a, call);
+    attach(&a, call, OP_FORWARD);
     size_t groups = window_grid_groups(&a.grid);
     int chunks = chunk_count(&a, FORWARD_CHUNKS);
 #pragma omp parallel for schedule(static)
@@ -328,7 +339,7 @@ static void window_attention_forward(const struct op_call *call) {
         threads_chunk(groups, chunks, chunk, &begin, &end);
         for (size_t g = begin; g < end; g++) {
             forward_group(call, &a, window_grid_group(&a.grid, g),
-                          (float *)call->scratch + (size_t)chunk * forward_floats(&a));
+                          a.chunks + (size_t)chunk * forward_floats(&a));
         }
     }
 }
@@ -340,67 +351,80 @@ static void add_columns(const float *rows, size_t count, int columns, float *res
     }
 }
 
-/* One head: from the gradient of its output to those of q, k, v and the relative bias. The
+/* One head: from the gradient of its output to those of q, k, v and, in `grad`, of the scores. The
  * probabilities are computed again; with p they are p (dp - sum dp p), and that sum equals the
  * product of the output with its gradient (Dao et al., "FlashAttention", 2022, section B.2). */
 static void backward_head(const struct attention *a, struct window_group group, int head,
-                          const float *grad_heads, float *grad_qkv, float *scores, float *grad,
-                          float *relative_sums) {
-    size_t tokens = (size_t)group.height * (size_t)group.width;
-    int c = a->channels, row = 3 * c, first = head * a->depth, count = (int)tokens;
-    const float *qkv = a->qkv + group.first * (size_t)row + first;
-    const float *output = a->heads_output + group.first * (size_t)c + first;
-    const float *denominator = a->denominator + group.first * (size_t)a->heads + head;
+                          const float *grad_heads, float *packed, float *grad_qkv, float *scores,
+                          float *grad) {
+    size_t tokens = (size_t)group.height * (size_t)group.width, heads = (size_t)a->heads;
+    size_t c = (size_t)a->channels, row = 3 * c, depth = (size_t)a->depth;
+    size_t first = (size_t)head * depth;
+    const float *q = a->qkv + group.first * row + first, *k = q + c, *v = k + c;
+    float *grad_q = grad_qkv + first, *grad_k = grad_q + c, *grad_v = grad_k + c;
+    const float *output = a->heads_output + group.first * c + first;
+    const float *denominator = a->denominator + group.first * heads + (size_t)head;
     const float *grad_output = grad_heads + first;
 
-    head_scores(a, group, head, scores);
-    for (size_t q = 0; q < tokens; q++) {
-        float level = denominator[q * (size_t)a->heads];
-        for (size_t k = 0; k < tokens; k++) {
-            scores[q * tokens + k] = elementwise_exp(scores[q * tokens + k] - level);
+    head_scores(a, group, head, packed, scores);
+    for (size_t t = 0; t < tokens; t++) {
+        float level = denominator[t * heads];
+        for (size_t i = t * tokens; i < (t + 1) * tokens; i++) {
+            scores[i] = elementwise_exp(scores[i] - level);
         }
     }
-    transposed_product(count, a->depth, tokens, 1.0f, scores, count, grad_output, c, false,
-                       grad_qkv + 2 * c + first, row);
-    product_transposed(tokens, count, a->depth, 1.0f, grad_output, c, qkv + 2 * c, row, grad,
-                       count);
-    for (size_t q = 0; q < tokens; q++) {
+    small_pack((struct small_matrix){grad_output, c, 1}, tokens, depth, packed);
+    small_product((struct small_matrix){scores, 1, tokens}, packed, tokens, tokens, depth, 1.0f,
+                  false, grad_v, row);
+    small_pack((struct small_matrix){v, 1, row}, depth, tokens, packed);
+    small_product((struct small_matrix){grad_output, c, 1}, packed, tokens, depth, tokens, 1.0f,
+                  false, grad, tokens);
+    for (size_t t = 0; t < tokens; t++) {
         float mean = 0.0f;
-        for (int i = 0; i < a->depth; i++) {
-            mean += output[q * (size_t)c + (size_t)i] * grad_output[q * (size_t)c + (size_t)i];
-        }
-        for (size_t i = q * tokens; i < (q + 1) * tokens; i++)
+        for (size_t i = 0; i < depth; i++)
+            mean += output[t * c + i] * grad_output[t * c + i];
+        for (size_t i = t * tokens; i < (t + 1) * tokens; i++) {
             grad[i] = scores[i] * (grad[i] - mean);
+        }
     }
-    product(tokens, a->depth, count, a->scale, grad, count, qkv + c, row, grad_qkv + first, row);
-    transposed_product(count, a->depth, tokens, a->scale, grad, count, qkv, row, false,
-                       grad_qkv + c + first, row);
-    if (a->relative && relative_sums) sum_relative(a, group, head, grad, relative_sums);
+    small_pack((struct small_matrix){k, row, 1}, tokens, depth, packed);
+    small_product((struct small_matrix){grad, tokens, 1}, packed, tokens, tokens, depth, a->scale,
+                  false, grad_q, row);
+    small_pack((struct small_matrix){q, row, 1}, tokens, depth, packed);
+    small_product((struct small_matrix){grad, 1, tokens}, packed, tokens, tokens, depth, a->scale,
+                  false, grad_k, row);
 }
 
 static void backward_group(const struct op_call *call, const struct attention *a,
                            struct window_group group, float *scratch) {
     size_t tokens = (size_t)group.height * (size_t)group.width;
-    int c = a->channels, row = 3 * c;
+    size_t c = (size_t)a->channels, row = 3 * c;
     struct parameter_sums sums = sums_at(a, scratch);
-    float *x = scratch + sums_floats(a), *grad_y = x + a->largest * (size_t)c;
-    float *grad_heads = grad_y + a->largest * (size_t)c;
-    float *grad_qkv = grad_heads + a->largest * (size_t)c;
-    float *scores = grad_qkv + a->largest * (size_t)row, *grad = scores + a->largest * a->largest;
-    const float *heads_output = a->heads_output + group.first * (size_t)c;
+    float *packed = scratch + sums_floats(a), *x = packed + packed_floats(a);
+    float *grad_y = x + a->largest * c, *grad_heads = grad_y + a->largest * c;
+    float *grad_qkv = grad_heads + a->largest * c, *scores = grad_qkv + a->largest * row;
+    float *grad = scores + a->largest * a->largest;
+    const float *heads_output = a->heads_output + group.first * c;
 
     gather(a, group, call->grad_output, grad_y);
-    product(tokens, c, c, 1.0f, grad_y, c, call->input[a->proj_index], c, grad_heads, c);
-    transposed_product(c, c, tokens, 1.0f, grad_y, c, heads_output, c, true, sums.proj_weight, c);
-    add_columns(grad_y, tokens, c, sums.proj_bias);
+    small_product((struct small_matrix){grad_y, c, 1}, a->packed_proj, tokens, c, c, 1.0f, false,
+                  grad_heads, c);
+    small_pack((struct small_matrix){heads_output, c, 1}, tokens, c, packed);
+    small_product((struct small_matrix){grad_y, 1, c}, packed, c, tokens, c, 1.0f, true,
+                  sums.proj_weight, c);
+    add_columns(grad_y, tokens, a->channels, sums.proj_bias);
     for (int head = 0; head < a->heads; head++) {
-        backward_head(a, group, head, grad_heads, grad_qkv, scores, grad, sums.relative);
+        backward_head(a, group, head, grad_heads, packed, grad_qkv, scores, grad);
+        if (a->relative) sum_relative(a, group, head, grad, sums.relative);
     }
     gather(a, group, call->input[INPUT], x);
-    transposed_product(row, c, tokens, 1.0f, grad_qkv, row, x, c, true, sums.qkv_weight, c);
-    add_columns(grad_qkv, tokens, row, sums.qkv_bias);
+    small_pack((struct small_matrix){x, c, 1}, tokens, c, packed);
+    small_product((struct small_matrix){grad_qkv, 1, row}, packed, row, tokens, c, 1.0f, true,
+                  sums.qkv_weight, c);
+    add_columns(grad_qkv, tokens, 3 * a->channels, sums.qkv_bias);
     if (call->grad_input[INPUT]) {
-        product(tokens, c, row, 1.0f, grad_qkv, row, call->input[QKV_WEIGHT], c, x, c);
+        small_product((struct small_matrix){grad_qkv, row, 1}, a->packed_qkv, tokens, row, c, 1.0f,
+                      false, x, c);
         scatter(a, group, x, NULL, call->accumulate[INPUT], call->grad_input[INPUT]);
     }
 }
@@ -413,7 +437,7 @@ static void add_sums(const struct op_call *call, const struct attention *a, int 
     size_t count = shape_elements(call->input_shape[input]);
     for (size_t i = 0; i < count; i++) {
         double total = 0.0;
-        const float *from = (const float *)call->scratch + offset + i;
+        const float *from = a->chunks + offset + i;
         for (int chunk = 0; chunk < chunks; chunk++, from += backward_floats(a)) {
             total += (double)*from;
         }
@@ -423,20 +447,20 @@ static void add_sums(const struct op_call *call, const struct attention *a, int 
 
 static void window_attention_backward(const struct op_call *call) {
     struct attention a = attention_of(call);
-    attach(&a, call);
+    attach(&a, call, OP_BACKWARD);
     size_t groups = window_grid_groups(&a.grid);
     int chunks = chunk_count(&a, BACKWARD_CHUNKS);
 #pragma omp parallel for schedule(static)
     for (int chunk = 0; chunk < chunks; chunk++) {
         size_t begin, end;
-        float *scratch = (float *)call->scratch + (size_t)chunk * backward_floats(&a);
+        float *scratch = a.chunks + (size_t)chunk * backward_floats(&a);
         memset(scratch, 0, sums_floats(&a) * sizeof(float));
         threads_chunk(groups, chunks, chunk, &begin, &end);
         for (size_t g = begin; g < end; g++) {
             backward_group(call, &a, window_grid_group(&a.grid, g), scratch);
         }
     }
-    float *start = call->scratch;
+    float *start = a.chunks;
     struct parameter_sums sums = sums_at(&a, start);
     add_sums(call, &a, chunks, QKV_WEIGHT, (size_t)(sums.qkv_weight - start));
     add_sums(call, &a, chunks, QKV_BIAS, (size_t)(sums.qkv_bias - start));
