@@ -118,19 +118,23 @@ struct range {
     float low[RANGE_LANES], high[RANGE_LANES];
 };
 
-static inline void range_add(struct range *range, const float *v, size_t count) {
+/* Copies the bounds, as a compiler cannot know that `v` does not hold them. A value that is not a
+ * number changes nothing. */
+static inline void range_add(struct range *range, const float *restrict v, size_t count) {
+    struct range bounds = *range;
     size_t whole = count - count % RANGE_LANES;
     for (size_t i = 0; i < whole; i += RANGE_LANES) {
         for (size_t lane = 0; lane < RANGE_LANES; lane++) {
-            float value = v[i + lane];
-            range->low[lane] = value < range->low[lane] ? value : range->low[lane];
-            range->high[lane] = value > range->high[lane] ? value : range->high[lane];
+            const float value = v[i + lane], low = bounds.low[lane], high = bounds.high[lane];
+            bounds.low[lane] = value < low ? value : low;
+            bounds.high[lane] = value > high ? value : high;
         }
     }
     for (size_t i = whole; i < count; i++) {
-        range->low[i - whole] = fminf(range->low[i - whole], v[i]);
-        range->high[i - whole] = fmaxf(range->high[i - whole], v[i]);
+        bounds.low[i - whole] = fminf(bounds.low[i - whole], v[i]);
+        bounds.high[i - whole] = fmaxf(bounds.high[i - whole], v[i]);
     }
+    *range = bounds;
 }
 
 /* max v - min v over the real elements. */
