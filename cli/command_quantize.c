@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/stages.h"
 #include "core/file.h"
+#include "core/threads.h"
 #include "results/run.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -48,14 +49,24 @@ static bool quantize_run(const struct options *options, const struct stages_sour
                          " already; replace it with --force, or choose another folder with --out",
                          source->folder);
     struct spec spec;
-    struct options own = *options;
-    own.out = source->folder;
+    struct options own = {.threads = -1};
+    if (!source->spec)
+        return error_add(error, ERROR_SPEC, "the run \"%s\" has no " RUN_SPEC, source->folder);
     if (options->force && !remove_quantized(source->folder, error)) return false;
-    if (!stages_spec(options, source->spec, &spec, error)) return false;
+    /* The settings stay those of the run, but its space is found in its own folder. */
+    path = path_join(source->folder, RUN_SPACE);
+    char *whole = realpath(path, NULL);
+    bool ok = options_add_text(&own, "space", whole ? whole : path, error) &&
+              stages_spec(&own, source->spec, &spec, error);
+    options_free(&own);
+    memory_free(path);
+    free(whole);
+    if (!ok) return false;
+    if (options->threads > 0) threads_set(options->threads);
     spec.out = source->folder;
     struct pipeline_options stages = {.stages = PIPELINE_QUANTIZE | PIPELINE_EVALUATE,
                                       .resume = true};
-    bool ok = stages_run(&own, &spec, &stages, error);
+    ok = stages_run(options, &spec, &stages, error);
     spec_free(&spec);
     return ok;
 }
@@ -130,7 +141,7 @@ const struct command command_quantize = {
         "measures it. Without settings of its own it works in the run's folder. With --set, --spec "
         "or --out, or for an architecture file with weights.safetensors beside it, the result is a "
         "new run folder, runs/NAME-quantized if --out does not name one.",
-    .example = "tamis quantize runs/first --set quantize.steps=1000 --out runs/first-long",
+    .example = "tamis quantize runs/first --set quantize.steps=1000 --out runs/long",
     .is_long = true,
     .run = run,
 };

@@ -208,7 +208,7 @@ bool options_check(const struct options *options, const char *name, unsigned com
         char users[128];
         name_commands(option->commands, users, sizeof users);
         if (option->is_common)
-            log_warn("tamis: --%s has no effect on %s", option->name, name);
+            log_warn("--%s has no effect on `tamis %s`", option->name, name);
         else
             ok = error_add(error, ERROR_SPEC, "\"tamis %s\" does not take --%s; it is for %s", name,
                            option->name, users);
