@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# `tamis check` of the shipped specs and spaces.
+set -eu
+. "$(dirname "$0")/../support/command_line.sh"
+
+for spec in "$TAMIS_SOURCE_DIR"/search/*.yaml; do
+    grep -q 'TAMIS\|\.\./' "$spec" && continue # these name data that is not in the repository
+    succeed "$TAMIS" check "$spec"
+    has "$scratch/out/stdout" "is a good spec"
+    has "$scratch/out/stdout" "whole process"
+done
+for space in "$TAMIS_SOURCE_DIR"/spaces/*.yaml; do
+    succeed "$TAMIS" check "$space" --batch 1 --patch 16
+    has "$scratch/out/stdout" "is a good space"
+done
+
+# 3 + 1 + 2 candidates, two widths where a convolution is searched; identity stands alone.
+# body: conv3 2, identity 1, deep (inner 2 * 2) 4 = 7; upsample 2 * 2 = 4.
+succeed "$TAMIS" check tiny --scale 2 --input 32x32 --json
+has "$scratch/out/stdout" '"architectures": 28'
+has "$scratch/out/stdout" '"input": "32x32"'
+has "$scratch/out/stdout" '"kind": "space"'
+succeed "$TAMIS" check "$TAMIS_SOURCE_DIR/spaces/tiny.yaml" --scale 2
+has "$scratch/out/stdout" "28 architectures, 3 slots"
+
+write_tiny_spec tiny.yaml
+succeed "$TAMIS" check tiny.yaml --json --set data.train_count=3
+has "$scratch/out/stdout" '"kind": "spec"'
+has "$scratch/out/stdout" '"images": 3'
+[ -z "$(find . -mindepth 1 ! -name tiny.yaml)" ] || fail "check left files behind"
+finish
