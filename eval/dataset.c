@@ -36,6 +36,7 @@ static bool load(const char *path, const struct dataset_spec *spec, struct datas
     int minimum = spec->minimum > spec->scale ? spec->minimum : spec->scale;
     if (width - width % spec->scale < minimum || height - height % spec->scale < minimum) {
         image_free(&picture);
+        if (spec->skip_small) return true;
         return error_add(error, ERROR_DATA,
                          "%s: the image has %dx%d pixels; at scale %d at least %dx%d are needed",
                          path, width, height, spec->scale, minimum, minimum);
@@ -98,6 +99,23 @@ static bool list_pictures(const struct dataset_spec *spec, struct listing *listi
     return true;
 }
 
+/* Closes the gaps that images below the minimum have left. */
+static bool drop_empty(const struct dataset_spec *spec, struct dataset *dataset,
+                       struct error *error) {
+    size_t kept = 0;
+    for (size_t i = 0; i < dataset->count; i++) {
+        if (dataset->images[i].high.pixels)
+            dataset->images[kept++] = dataset->images[i];
+        else
+            memory_free(dataset->images[i].name);
+    }
+    dataset->skipped = dataset->count - kept;
+    dataset->count = kept;
+    return kept > 0 ||
+           error_add(error, ERROR_DATA, "%s: no picture has the %dx%d pixels that are needed",
+                     spec->path, spec->minimum, spec->minimum);
+}
+
 static bool load_folder(const struct dataset_spec *spec, struct dataset *dataset,
                         struct error *error) {
     struct listing listing = {0};
@@ -124,6 +142,7 @@ static bool load_folder(const struct dataset_spec *spec, struct dataset *dataset
             memory_free(failures[i].text);
         }
         memory_free(failures);
+        if (good) good = drop_empty(spec, dataset, error);
     }
     listing_free(&listing);
     return good;

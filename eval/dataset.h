@@ -12,11 +12,12 @@
 struct dataset_spec {
     const char *path; /* a folder (searched recursively) or one picture; NULL: dead-leaves images */
     int scale;        /* 1 .. RESAMPLE_MAX_SCALE */
-    int minimum;   /* least HR side in pixels, e.g. patch * scale; 0: any that holds one LR pixel */
-    int limit;     /* at most so many files, the first in sorted order; 0: all */
-    int count;     /* dead leaves: number of images */
-    int size;      /* dead leaves: side in pixels */
-    uint64_t seed; /* dead leaves: seed */
+    int minimum; /* least HR side in pixels, e.g. patch * scale; 0: any that holds one LR pixel */
+    bool skip_small; /* leave out files below the minimum instead of failing */
+    int limit;       /* at most so many files, the first in sorted order; 0: all */
+    int count;       /* dead leaves: number of images */
+    int size;        /* dead leaves: side in pixels */
+    uint64_t seed;   /* dead leaves: seed */
 };
 
 /* One image. Gray pictures stay at one channel in both versions (the sampler repeats it, metrics
@@ -30,6 +31,7 @@ struct dataset_image {
 struct dataset {
     int scale;
     size_t count;
+    size_t skipped;               /* files that were left out because they are below the minimum */
     struct dataset_image *images; /* sorted by name of file; the order of threads does not matter */
 };
 

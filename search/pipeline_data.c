@@ -25,6 +25,7 @@ bool pipeline_open_data(const struct spec *spec, const char *key, const char *na
                             wanted.size, minimum, training ? "train" : "valid");
     } else if (training) {
         wanted.limit = spec->data.train_limit;
+        wanted.skip_small = spec->data.train_small == 1;
     } else if (strcmp(key, "data.valid") == 0) {
         wanted.limit = spec->data.valid_limit;
     }
@@ -32,6 +33,9 @@ bool pipeline_open_data(const struct spec *spec, const char *key, const char *na
     if (dataset_open(&wanted, dataset, &inner)) {
         log_info("%s: %zu images from %s", key, dataset->count,
                  leaves ? "the dead-leaves generator" : name);
+        if (dataset->skipped)
+            log_info("%s: %zu images are smaller than a patch and were left out", key,
+                     dataset->skipped);
         return true;
     }
     struct position position = spec_position(spec, key);

@@ -28,6 +28,7 @@ struct spec_data {
     int train_count, train_size; /* dead leaves */
     int valid_count, valid_size;
     int train_limit, valid_limit; /* files; 0: all */
+    int train_small;              /* pictures below the patch: 0 refuse, 1 skip */
 };
 
 struct spec_search {

@@ -11,6 +11,7 @@ static const char *const precisions[] = {"noise", "direct", NULL};
 static const char *const noises[] = {"normal", "uniform", NULL};
 static const char *const gradients[] = {"straight_through", "detached", NULL};
 static const char *const entropies[] = {"quantnas", "constant", "linear", NULL};
+static const char *const smalls[] = {"refuse", "skip", NULL};
 static const char *const origins[] = {"scratch", "supernet", NULL};
 
 #define AT(member) offsetof(struct spec, member)
@@ -130,6 +131,8 @@ const struct spec_setting spec_settings[] = {
      "their side in pixels"},
     {"data.train_limit", SPEC_INTEGER, AT(data.train_limit), 0, LARGE, "0", NULL,
      "use only so many training files; 0: all"},
+    {"data.train_small", SPEC_CHOICE, AT(data.train_small), 0, 0, "refuse", smalls,
+     "training files smaller than a patch: end with an error, or leave them out"},
     {"data.valid_limit", SPEC_INTEGER, AT(data.valid_limit), 0, LARGE, "0", NULL,
      "use only so many validation files; 0: all"},
 

@@ -142,6 +142,31 @@ static void all_bad_files_are_named_in_order_on_any_threads(void **state) {
     threads_set(0);
 }
 
+static void small_images_are_left_out_when_asked_for(void **state) {
+    make_folder(state, "set");
+    write_picture(temporary_path(state, "set/a.png"), 40, 8, 3, 1);
+    write_picture(temporary_path(state, "set/b.png"), 40, 32, 3, 2);
+    write_picture(temporary_path(state, "set/c.png"), 8, 40, 3, 3);
+    struct dataset_spec spec = {.path = temporary_path(state, "set"), .scale = 2, .minimum = 16};
+    struct error error = {0};
+    struct dataset dataset;
+    assert_false(dataset_open(&spec, &dataset, &error));
+    assert_int_equal(error.count, 2);
+
+    spec.path = temporary_path(state, "set");
+    spec.skip_small = true;
+    dataset = open_good(&spec);
+    assert_int_equal(dataset.count, 1);
+    assert_int_equal(dataset.skipped, 2);
+    assert_string_equal(dataset.images[0].name, "b");
+    dataset_free(&dataset);
+
+    spec.minimum = 64;
+    struct error none = {0};
+    assert_false(dataset_open(&spec, &dataset, &none));
+    assert_int_equal(none.code, ERROR_DATA);
+}
+
 static void image_smaller_than_one_pixel_of_low_resolution_is_refused(void **state) {
     make_folder(state, "data");
     write_picture(temporary_path(state, "data/a.png"), 3, 40, 3, 1);
@@ -198,6 +223,7 @@ int main(void) {
         WITH_FOLDER(missing_and_empty_folders_are_refused),
         WITH_FOLDER(all_bad_files_are_named_in_order_on_any_threads),
         WITH_FOLDER(image_smaller_than_one_pixel_of_low_resolution_is_refused),
+        WITH_FOLDER(small_images_are_left_out_when_asked_for),
         cmocka_unit_test(generated_images_are_the_generator_s),
         cmocka_unit_test(impossible_numbers_are_refused),
     };
