@@ -3,9 +3,10 @@
 set -eu
 . "$(dirname "$0")/../support/command_line.sh"
 
+# Images that a spec names may not be here: generated ones take their place.
 for spec in "$TAMIS_SOURCE_DIR"/search/*.yaml; do
-    grep -q 'TAMIS\|\.\./' "$spec" && continue # these name data that is not in the repository
-    succeed "$TAMIS" check "$spec"
+    succeed "$TAMIS" check "$spec" --set data.train=leaves --set data.valid=leaves \
+        --set 'data.test=[]' --set data.train_count=2 --set data.train_size=512
     has "$scratch/out/stdout" "is a good spec"
     has "$scratch/out/stdout" "whole process"
 done
