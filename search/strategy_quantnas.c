@@ -9,6 +9,7 @@
 #include "ops/schedule.h"
 #include "search/strategy.h"
 #include "search/supernet.h"
+#include <math.h>
 #include <string.h>
 
 static bool quantnas_create(struct search *search, struct error *error) {
@@ -50,7 +51,7 @@ static bool quantnas_step(struct search *search, int64_t step, double rate,
     if (step >= (int64_t)settings->warm_up * settings->steps_per_epoch) {
         double entropy = settings->entropy_penalty * entropy_course(settings, step);
         supernet_alpha_step(supernet, step, rate, settings->bitops_penalty, entropy, point);
-        if (point->culprit) return true;
+        if (!isfinite(point->loss)) return true;
     }
     supernet_weight_step(supernet, step, rate, point);
     return true;
