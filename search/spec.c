@@ -16,8 +16,9 @@ static void *place(struct spec *spec, const struct spec_setting *setting) {
 static bool check_range(const struct spec_setting *setting, const struct yaml_node *node,
                         double value, struct error *error) {
     if (value >= setting->minimum && value <= setting->maximum) return true;
-    return error_at(error, ERROR_SPEC, node->position, "%s is %g, but must be between %g and %g",
-                    setting->key, value, setting->minimum, setting->maximum);
+    return error_at(error, ERROR_SPEC, node->position,
+                    "%s is %.12g, but must be between %.12g and %.12g", setting->key, value,
+                    setting->minimum, setting->maximum);
 }
 
 static bool read_integer(const struct spec_setting *setting, const struct yaml_node *node, int *out,
@@ -174,7 +175,9 @@ static bool read_map(struct spec *spec, const struct yaml_node *map, const char 
     if (map->kind == YAML_NULL) return true;
     if (map->kind != YAML_MAP) {
         char what[96];
-        return error_at(error, ERROR_SPEC, map->position, "%s must be a map of settings, but is %s",
+        int length = (int)strlen(prefix) - 1; /* without its dot */
+        return error_at(error, ERROR_SPEC, map->position,
+                        "%.*s must be a map of settings, but is %s", *prefix ? length : 8,
                         *prefix ? prefix : "the spec", yaml_describe(map, what, sizeof what));
     }
     bool ok = true;
@@ -245,7 +248,9 @@ bool spec_read(struct spec *spec, const char *path, const char *const *overrides
                    : yaml_parse("the command line", "{}", 2, &spec->document, error);
     if (!ok) return false;
     ok = read_defaults(spec, error);
-    for (int i = 0; i < override_count; i++)
+    const struct yaml_node *root = spec->document.root;
+    bool is_map = root->kind == YAML_MAP || root->kind == YAML_NULL; /* read_map says it if not */
+    for (int i = 0; is_map && i < override_count; i++)
         ok &= yaml_set(&spec->document, overrides[i], error);
     ok = ok && read_map(spec, spec->document.root, "", error);
     ok = ok && check_together(spec, error);
@@ -261,7 +266,8 @@ void spec_free(struct spec *spec) {
 
 struct position spec_position(const struct spec *spec, const char *key) {
     int setting = find_setting(key);
-    if (setting >= 0 && spec->positions[setting].line) return spec->positions[setting];
+    /* A --set has a place, but no line. */
+    if (setting >= 0 && spec->positions[setting].file) return spec->positions[setting];
     return (struct position){spec->document.path, 0, 0};
 }
 
@@ -366,9 +372,12 @@ struct space *spec_space_at(const struct spec *spec, const char *path, struct er
 }
 
 struct space *spec_space(const struct spec *spec, struct error *error) {
+    const char *extension = path_extension(spec->space);
+    bool is_file =
+        strchr(spec->space, '/') || strcmp(extension, "yaml") == 0 || strcmp(extension, "yml") == 0;
     char *folder = path_folder(spec->document.path);
     char *beside = path_join(folder, spec->space);
-    bool there = spec->space[0] != '/' && file_exists(beside);
+    bool there = is_file && spec->space[0] != '/' && file_exists(beside);
     struct space *space = spec_space_at(spec, there ? beside : spec->space, error);
     memory_free(folder);
     memory_free(beside);

@@ -71,8 +71,9 @@ struct spec {
     double checkpoint_interval;
     int checkpoint_steps, log_every, max_rollbacks;
 
-    struct yaml_document document;  /* owns the texts */
-    struct position positions[128]; /* of each setting in the order of the table; line 0: default */
+    struct yaml_document document; /* owns the texts */
+    struct position
+        positions[128]; /* of each setting in the order of the table; file NULL: default */
 };
 
 enum spec_kind {
