@@ -197,8 +197,6 @@ static const struct bad bad_specs[] = {
     {"baselines: {bits: [2,3,4,5,6,7,8,2,3,4,5,6,7,8,2,3,4]}\n",
      "spec.yaml:1:19: baselines.bits has 17 items; at most 16 are allowed"},
     {"data: {test: [a, {b: c}]}\n", "spec.yaml:1:18: expected a text, found a map"},
-    {"cost: {height: 721}\n",
-     "spec.yaml:1:16: cost.height and cost.width (721x1280) must be multiples of the scale 4"},
     {"name: a/b\n",
      "spec.yaml:1:7: the name of a run must not be empty nor hold a \"/\"; use `out` for a path"},
     {"name: \"\"\n", "spec.yaml:1:7: the name of a run must not be empty nor hold a \"/\""},
