@@ -146,10 +146,18 @@ struct parameters *quantize_prepare(const struct space *space,
     return NULL;
 }
 
-static bool has_statistics(const struct graph *graph) {
-    for (size_t i = 0; i < graph->node_count; i++)
-        if (strcmp(graph->nodes[i].op->name, "batch_norm") == 0) return true;
-    return false;
+/* Gives batch norms this share of the next batch in their running statistics; false: there are
+ * none.
+ */
+static bool set_momentum(struct graph *graph, double share) {
+    bool found = false;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        struct graph_node *node = &graph->nodes[i];
+        if (strcmp(node->op->name, "batch_norm") != 0) continue;
+        node->attribute[op_attribute_index(node->op, "momentum")] = share;
+        found = true;
+    }
+    return found;
 }
 
 bool quantize_recalibrate_statistics(const struct space *space,
@@ -165,9 +173,11 @@ bool quantize_recalibrate_statistics(const struct space *space,
                                       .architecture = architecture};
     struct observation observation = {0};
     bool ok = observation_create(&observation, space, parameters, &options, error);
-    if (ok && has_statistics(observation.network->graph)) {
+    if (ok && set_momentum(observation.network->graph, 1)) {
         float *high = high_buffer(sampler, batch);
         for (int b = 0; b < batches; b++) {
+            /* The first batch replaces what was there; after batch b all have the same share. */
+            set_momentum(observation.network->graph, 1.0 / (b + 1));
             load_batch(&observation, sampler, high, (uint64_t)b);
             plan_forward(observation.plan,
                          (struct plan_step){.training = true, .step = (uint64_t)b});

@@ -21,8 +21,8 @@ struct parameters *quantize_prepare(const struct space *space,
 bool quantize_calibrate_activations(const struct network *network, const struct sampler *sampler,
                                     int batches, struct error *error);
 
-/* Recomputes batch-norm statistics with `batches` training batches; nothing for networks without.
- */
+/* Recomputes batch-norm statistics: the mean over `batches` training batches takes the place of
+ * what was there; nothing for networks without. */
 bool quantize_recalibrate_statistics(const struct space *space,
                                      const struct architecture *architecture,
                                      struct parameters *parameters,
