@@ -35,7 +35,8 @@ static int largest_patch(const struct spec *spec, unsigned stages) {
 
 /* Settings that may differ when a run is resumed: none of them changes a result. */
 static bool may_differ(const char *line, size_t length) {
-    static const char *const keys[] = {"out: ", "threads: ", "  interval: "};
+    /* The space may lie elsewhere now; its checksum is compared. */
+    static const char *const keys[] = {"out: ", "threads: ", "space: ", "  interval: "};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (length >= strlen(keys[i]) && strncmp(line, keys[i], strlen(keys[i])) == 0) return true;
     return false;
@@ -73,12 +74,26 @@ static bool write_inputs(struct pipeline *pipeline, struct error *error) {
     return ok;
 }
 
+static bool same_space(struct pipeline *pipeline, struct error *error) {
+    char *path = run_path(&pipeline->run, RUN_SPACE);
+    struct space *old = spec_space_at(pipeline->spec, path, error);
+    bool ok = old != NULL;
+    if (ok && space_checksum(old) != space_checksum(pipeline->space))
+        ok = error_at(error, ERROR_SPEC, (struct position){path, 0, 0},
+                      "the run was begun with this space, but \"%s\" is another now; resume with "
+                      "the same space, or start a new run with --force or another --out",
+                      space_path(pipeline->space));
+    space_free(old);
+    memory_free(path);
+    return ok;
+}
+
 static bool check_resumed(struct pipeline *pipeline, struct error *error) {
     char *path = run_path(&pipeline->run, RUN_SPEC), *settings = spec_text(pipeline->spec), *old;
     size_t size;
     bool ok = file_read(path, ERROR_SPEC, &old, &size, error);
     if (ok) {
-        ok = same_spec(path, old, settings, error);
+        ok = same_spec(path, old, settings, error) && same_space(pipeline, error);
         memory_free(old);
     }
     memory_free(path);
@@ -101,6 +116,54 @@ static bool open_folder(struct pipeline *pipeline, struct error *error) {
     return ok;
 }
 
+/* Test sets are measured at the end; what is wrong with them must not wait until then. */
+static bool check_tests(const struct spec *spec, struct error *error) {
+    bool ok = true;
+    for (int i = 0; i < spec->data.test.count; i++) {
+        struct dataset dataset = {0};
+        ok &= pipeline_open_data(spec, "data.test", spec->data.test.items[i], 0, &dataset, error);
+        dataset_free(&dataset);
+    }
+    return ok;
+}
+
+/* Nor must bit widths that the space does not offer. */
+static bool check_bits(const struct pipeline *pipeline, struct error *error) {
+    struct architecture *first = architecture_create(pipeline->space);
+    bool has_fixed = pipeline->options->stages & PIPELINE_BASELINES;
+    struct variants variants = {0};
+    bool ok = variants_create(pipeline->spec, first, has_fixed ? first : NULL, &variants, error);
+    variants_free(&variants);
+    architecture_free(first);
+    return ok;
+}
+
+/* Whether the training images give patches to every stage, and to both halves of a search. */
+static bool check_patches(const struct pipeline *pipeline, struct error *error) {
+    const struct spec *spec = pipeline->spec;
+    const struct {
+        unsigned stage;
+        int patch;
+        enum sampler_half half;
+    } uses[] = {{PIPELINE_SEARCH, spec->search.weights.patch, SAMPLER_FIRST_HALF},
+                {PIPELINE_RETRAIN, spec->retrain.patch, SAMPLER_ALL},
+                {PIPELINE_QUANTIZE, spec->quantize.patch, SAMPLER_ALL}};
+    bool ok = true;
+    for (size_t i = 0; ok && i < sizeof uses / sizeof *uses; i++) {
+        if (!(pipeline->options->stages & uses[i].stage)) continue;
+        struct sampler_spec sampling = {
+            .patch = uses[i].patch, .half = uses[i].half, .seed = (uint64_t)spec->seed, .range = 1};
+        struct sampler sampler;
+        struct error inner = {0};
+        ok = sampler_create(&pipeline->train, &sampling, &sampler, &inner);
+        sampler_free(&sampler);
+        if (!ok)
+            error_at(error, inner.code, spec_position(spec, "data.train"), "data.train: %s",
+                     inner.text);
+    }
+    return ok;
+}
+
 /* Everything that can be wrong with the inputs is looked at before a folder is made. */
 static bool prepare(struct pipeline *pipeline, struct error *error) {
     const struct spec *spec = pipeline->spec;
@@ -114,11 +177,13 @@ static bool prepare(struct pipeline *pipeline, struct error *error) {
                                              spec->cost_width / spec->scale, error)
                          : NULL;
     if (!pipeline->cost) return false;
-    bool ok = true;
+    bool ok = !(stages & ~(unsigned)PIPELINE_SEARCH) || check_bits(pipeline, error);
     if (stages & (PIPELINE_SEARCH | PIPELINE_RETRAIN | PIPELINE_QUANTIZE))
         ok &= pipeline_open_data(spec, "data.train", spec->data.train, minimum, &pipeline->train,
-                                 error);
+                                 error) &&
+              check_patches(pipeline, error);
     ok &= pipeline_open_data(spec, "data.valid", spec->data.valid, 0, &pipeline->valid, error);
+    if (stages & PIPELINE_EVALUATE) ok &= check_tests(spec, error);
     if (ok && pipeline->options->architecture) {
         pipeline->searched =
             architecture_read(pipeline->options->architecture, pipeline->space, error);

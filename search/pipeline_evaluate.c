@@ -117,7 +117,6 @@ bool pipeline_evaluate(const struct pipeline_evaluation *evaluation, struct resu
         ok = error_add(error, ERROR_SPEC,
                        "%s: this network upscales %d times, but --scale is %d; leave it out",
                        evaluation->path, scale, evaluation->scale);
-    if (ok && evaluation->images) ok = folder_create(evaluation->images, error);
     for (int i = 0; ok && i < evaluation->data.count; i++) {
         struct dataset dataset = {0};
         const char *path = evaluation->data.items[i];
@@ -125,6 +124,7 @@ bool pipeline_evaluate(const struct pipeline_evaluation *evaluation, struct resu
         struct dataset_spec wanted = {
             .path = leaves ? NULL : path, .scale = scale, .count = 8, .size = 192, .seed = 1};
         ok = dataset_open(&wanted, &dataset, error) &&
+             (!evaluation->images || folder_create(evaluation->images, error)) &&
              evaluate_set(evaluation, &networks, path, &dataset, results, error);
         dataset_free(&dataset);
     }

@@ -224,10 +224,6 @@ static bool check_together(struct spec *spec, struct error *error) {
             "search.warm_up is %d epochs, but the search has only %d; alpha would never be "
             "trained",
             spec->search.warm_up, spec->search.epochs);
-    if (spec->cost_height % spec->scale || spec->cost_width % spec->scale)
-        ok = error_at(error, ERROR_SPEC, spec_position(spec, "cost.height"),
-                      "cost.height and cost.width (%dx%d) must be multiples of the scale %d",
-                      spec->cost_height, spec->cost_width, spec->scale);
     if (!*spec->name || strchr(spec->name, '/'))
         ok = error_at(error, ERROR_SPEC, spec_position(spec, "name"),
                       "the name of a run must not be empty nor hold a \"/\"; use `out` for a path");
@@ -378,7 +374,13 @@ struct space *spec_space(const struct spec *spec, struct error *error) {
     char *folder = path_folder(spec->document.path);
     char *beside = path_join(folder, spec->space);
     bool there = is_file && spec->space[0] != '/' && file_exists(beside);
-    struct space *space = spec_space_at(spec, there ? beside : spec->space, error);
+    struct error inner = {0};
+    struct space *space = spec_space_at(spec, there ? beside : spec->space, &inner);
+    /* A space that is not there is an error of the setting that names it. */
+    if (!space && inner.count == 1 && !(inner.placed[0] & 1))
+        error_at(error, inner.code, spec_position(spec, "space"), "%s", inner.text);
+    else if (!space)
+        spec_space_at(spec, there ? beside : spec->space, error);
     memory_free(folder);
     memory_free(beside);
     return space;

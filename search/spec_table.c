@@ -196,7 +196,8 @@ const struct spec_setting spec_settings[] = {
      "uniform bit widths of the fixed architecture"},
 
     {"cost.height", SPEC_INTEGER, AT(cost_height), 16, 65536, "720", NULL,
-     "rows of the high-resolution image that costs are stated for"},
+     "rows of the high-resolution image that costs are stated for; the low-resolution one is "
+     "rounded down"},
     {"cost.width", SPEC_INTEGER, AT(cost_width), 16, 65536, "1280", NULL, "its columns"},
     {"report.crops", SPEC_INTEGER, AT(crops), 0, 64, "4", NULL, "images shown in the report"},
     {"report.crop_size", SPEC_INTEGER, AT(crop_size), 16, 4096, "128", NULL,

@@ -2,6 +2,7 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "eval/quantize.h"
+#include "results/units.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -187,6 +188,8 @@ void supernet_describe(struct supernet *supernet, json_t *fields, char *text, si
     json_object_set_new(fields, "entropies", entropies);
     if (supernet->alpha_reconstruction > 0)
         json_object_set_new(fields, "alpha_loss", json_real(supernet->alpha_reconstruction));
-    snprintf(text, text_size, "BitOps %.4g (%.0f%%)  entropy %.3f", loss->bitops,
-             100 * loss->bitops / loss->initial_bitops, loss->entropy / (slots ? slots : 1));
+    char bitops[UNITS_BYTES];
+    snprintf(text, text_size, "BitOps %s (%.0f%%)  entropy %.3f",
+             units_operations(loss->bitops, bitops), 100 * loss->bitops / loss->initial_bitops,
+             loss->entropy / (slots ? slots : 1));
 }
