@@ -1,13 +1,8 @@
 #include "core/threads.h"
 #include <omp.h>
 
-/* Absent when no BLAS is linked, so it is weak. */
-extern void openblas_set_num_threads(int count) __attribute__((weak));
-
 void threads_set(int count) {
     if (count < 1) count = omp_get_num_procs();
-    if (openblas_set_num_threads) openblas_set_num_threads(1);
-    /* After OpenBLAS: its OpenMP build passes the number on to the OpenMP runtime. */
     omp_set_num_threads(count);
 }
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* Threads that parallel regions use: `count` >= 1, or 0 for the number of processors that this
- * process may run on. Also sets OpenBLAS to one thread a call (we parallelize outside of it). */
+ * process may run on. */
 void threads_set(int count);
 int threads_get(void);
 

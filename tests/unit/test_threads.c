@@ -1,4 +1,3 @@
-#include "core/memory.h"
 #include "core/threads.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +6,6 @@
 // clang-format off
 #include <cmocka.h>
 // clang-format on
-#include <cblas.h>
 #include <omp.h>
 
 static void chunks_cover_all_items_once_in_order(void **state) {
@@ -38,7 +36,6 @@ static int threads_in_a_region(void) {
     return seen;
 }
 
-/* The OpenMP build of OpenBLAS passes its own limit on to OpenMP: the order of calls matters. */
 static void the_number_of_threads_is_what_was_set(void **state) {
     (void)state;
     threads_set(3);
@@ -61,40 +58,11 @@ static void the_chunks_do_not_depend_on_the_threads(void **state) {
     assert_int_equal(one, 50);
 }
 
-/* Whichever build of OpenBLAS is loaded, matrix products from several threads at once are right. */
-static void matrix_products_may_run_side_by_side(void **state) {
-    (void)state;
-    enum { PRODUCTS = 16, SIZE = 96 };
-    threads_set(4);
-    float *memory = memory_allocate_aligned(sizeof(float) * SIZE * SIZE * (PRODUCTS + 2));
-    float *a = memory, *b = memory + SIZE * SIZE, *products = memory + 2 * SIZE * SIZE;
-    for (int i = 0; i < SIZE * SIZE; i++) {
-        a[i] = (float)(i % 7 - 3);
-        b[i] = (float)(i % 5 - 2);
-    }
-    for (int round = 0; round < 20; round++) {
-#pragma omp parallel for schedule(static, 1)
-        for (int p = 0; p < PRODUCTS; p++)
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, SIZE, SIZE, SIZE, (float)(p + 1),
-                        a, SIZE, b, SIZE, 0, products + p * SIZE * SIZE, SIZE);
-        for (int p = 0; p < PRODUCTS; p++)
-            for (int i = 0; i < SIZE * SIZE; i += 97) {
-                float sum = 0;
-                for (int k = 0; k < SIZE; k++)
-                    sum += a[i / SIZE * SIZE + k] * b[k * SIZE + i % SIZE];
-                assert_true(products[p * SIZE * SIZE + i] == (float)(p + 1) * sum);
-            }
-    }
-    memory_free(memory);
-    assert_int_equal(threads_in_a_region(), 4);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_cover_all_items_once_in_order),
         cmocka_unit_test(the_number_of_threads_is_what_was_set),
         cmocka_unit_test(the_chunks_do_not_depend_on_the_threads),
-        cmocka_unit_test(matrix_products_may_run_side_by_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
