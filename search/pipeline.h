@@ -56,10 +56,10 @@ bool pipeline_report(const char *run_path, const char *output, struct error *err
 /* What `tamis check SPEC` says of memory: bytes of the largest stage's process, by its plans,
  * parameters, optimizers and data. */
 struct pipeline_memory {
-    double search, retrain, quantize; /* arenas of the plans */
+    double search, retrain, quantize, evaluate; /* arenas of the plans */
     double parameters; /* weights, gradients, moments, snapshots of the largest stage */
-    double data;
-    double total; /* what the process is expected to use at its peak */
+    double data;       /* training and validation images */
+    double total;      /* what the process is expected to use at its peak */
 };
 bool pipeline_memory(const struct spec *spec, const struct space *space,
                      struct pipeline_memory *memory, struct error *error);

@@ -1,0 +1,136 @@
+/* The memory that `tamis check` announces against what a run takes. */
+#include "core/file.h"
+#include "core/log.h"
+#include "core/memory.h"
+#include "search/pipeline.h"
+#include "tests/support/search_setup.h"
+#include "tests/support/temporary.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { MAX_SETTINGS = 32 };
+
+/* Largest resident set of a fresh process that runs the stages; 0 when they failed. */
+static size_t measure(const struct spec *spec, unsigned stages) {
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct error error = {0};
+        struct result_list results = {0};
+        struct pipeline_options options = {.stages = stages};
+        bool ok = pipeline_run(spec, &options, &results, &error);
+        if (!ok) fprintf(stderr, "%s\n", error.text);
+        size_t bytes = ok ? memory_peak_resident_bytes() : 0;
+        _exit(write(ends[1], &bytes, sizeof bytes) == (ssize_t)sizeof bytes ? 0 : 1);
+    }
+    close(ends[1]);
+    size_t bytes = 0;
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(read(ends[0], &bytes, sizeof bytes), (ssize_t)sizeof bytes);
+    close(ends[0]);
+    return bytes;
+}
+
+/* A short run of `settings` (up to a NULL) in the folder of the test. */
+static void check_announced(void **state, const char *const *settings, unsigned stages,
+                            double at_least) {
+    struct error error = {0};
+    struct spec spec;
+    struct pipeline_memory memory;
+    char out[600];
+    const char *all[MAX_SETTINGS] = {"search.epochs=1",
+                                     "search.steps_per_epoch=2",
+                                     "search.warm_up=0",
+                                     "retrain.steps=2",
+                                     "quantize.steps=2",
+                                     "data.valid_count=2",
+                                     "quantize.calibration_batches=1",
+                                     out};
+    int count = 8;
+    snprintf(out, sizeof out, "out=%s", temporary_path(state, "run"));
+    for (int i = 0; settings[i]; i++)
+        all[count++] = settings[i];
+    search_setup_need(spec_read(&spec, NULL, all, count, &error), &error);
+    struct space *space = spec_space(&spec, &error);
+    search_setup_need(space && pipeline_memory(&spec, space, &memory, &error), &error);
+    space_free(space);
+    double measured = (double)measure(&spec, stages);
+    printf("announced %.1f MB (search %.1f, retrain %.1f, quantize %.1f, parameters %.1f, data "
+           "%.1f), measured %.1f MB: %+.1f %%\n",
+           memory.total / 1e6, memory.search / 1e6, memory.retrain / 1e6, memory.quantize / 1e6,
+           memory.parameters / 1e6, memory.data / 1e6, measured / 1e6,
+           100 * (memory.total / measured - 1));
+    spec_free(&spec);
+    assert_true(memory.total > at_least);
+    assert_true(fabs(memory.total - measured) <= 0.1 * measured);
+}
+
+static void a_search_takes_what_was_announced(void **state) {
+    const char *const settings[] = {"space=rfdn_small", "search.batch=16",  "search.patch=48",
+                                    "retrain.batch=4",  "quantize.batch=4", NULL};
+    check_announced(state, settings, PIPELINE_SEARCH | PIPELINE_RETRAIN, 150e6);
+}
+
+static void direct_quantization_takes_what_was_announced(void **state) {
+    const char *const settings[] = {"space=quantnas_small",
+                                    "search.batch=16",
+                                    "search.patch=40",
+                                    "search.quantization=direct",
+                                    "retrain.batch=2",
+                                    "quantize.batch=2",
+                                    NULL};
+    check_announced(state, settings, PIPELINE_SEARCH | PIPELINE_RETRAIN, 150e6);
+}
+
+static void retraining_takes_what_was_announced(void **state) {
+    const char *const settings[] = {
+        "space=rfdn_small", "search.batch=1",   "search.patch=24",     "retrain.batch=32",
+        "retrain.patch=64", "quantize.batch=1", "retrain.average=0.9", NULL};
+    check_announced(state, settings, PIPELINE_SEARCH | PIPELINE_RETRAIN, 150e6);
+}
+
+static void many_parameters_take_what_was_announced(void **state) {
+    const char *const settings[] = {"space=tiny",       "let.width=512",    "search.batch=1",
+                                    "search.patch=8",   "retrain.batch=1",  "retrain.patch=8",
+                                    "quantize.batch=1", "quantize.patch=8", NULL};
+    check_announced(state, settings, PIPELINE_SEARCH | PIPELINE_RETRAIN, 150e6);
+}
+
+static void data_and_large_validation_images_count_too(void **state) {
+    const char *const settings[] = {"space=tiny",
+                                    "search.batch=2",
+                                    "search.patch=16",
+                                    "retrain.batch=2",
+                                    "quantize.batch=2",
+                                    "data.train_count=12",
+                                    "data.train_size=1024",
+                                    "data.valid_size=1536",
+                                    "scale=2",
+                                    NULL};
+    check_announced(state, settings, PIPELINE_ALL, 150e6);
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, temporary_setup, temporary_teardown)
+
+int main(void) {
+    log_set_level(LOG_QUIET);
+    const struct CMUnitTest tests[] = {
+        IN_FOLDER(a_search_takes_what_was_announced),
+        IN_FOLDER(direct_quantization_takes_what_was_announced),
+        IN_FOLDER(retraining_takes_what_was_announced),
+        IN_FOLDER(many_parameters_take_what_was_announced),
+        IN_FOLDER(data_and_large_validation_images_count_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
