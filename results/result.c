@@ -187,7 +187,7 @@ static bool get_images(struct result_list *list, struct result *result, const js
 
 static bool get_result(struct result_list *list, const json_t *object, const char *where,
                        struct error *error) {
-    enum result_kind kind;
+    enum result_kind kind = RESULT_BICUBIC;
     if (!json_is_object(object))
         return error_add(error, ERROR_DATA, "%s: a result is not a map", where);
     if (!get_kind(object, where, &kind, error)) return false;

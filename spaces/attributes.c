@@ -110,7 +110,7 @@ static bool one_value(const struct op_attribute *attribute, const char *key,
 static bool set_argument(const struct op *op, const struct step_argument *argument,
                          const struct expression_names *names, double *values,
                          struct error *error) {
-    int targets[ATTRIBUTE_MAX_TARGETS];
+    int targets[ATTRIBUTE_MAX_TARGETS] = {0};
     int count = attribute_targets(op, argument->key, targets);
     const struct yaml_node *value = argument->value;
     if (value->kind == YAML_NULL)
