@@ -12,6 +12,47 @@ struct conv_settings {
     bool has_bias;
 };
 
+/* Kernel, stride, padding and dilation, in this order, for the attribute tables of both. */
+#define CONV_WINDOW_ATTRIBUTES                                                                     \
+    {.name = "kernel_h",                                                                           \
+     .kind = ATTRIBUTE_INTEGER,                                                                    \
+     .minimum = 1,                                                                                 \
+     .maximum = 255,                                                                               \
+     .initial = OP_REQUIRED,                                                                       \
+     .meaning = "kernel rows",                                                                     \
+     .both = "kernel"},                                                                            \
+        {.name = "kernel_w",                                                                       \
+         .kind = ATTRIBUTE_INTEGER,                                                                \
+         .minimum = 1,                                                                             \
+         .maximum = 255,                                                                           \
+         .initial = OP_REQUIRED,                                                                   \
+         .meaning = "kernel columns",                                                              \
+         .both = "kernel"},                                                                        \
+        {.name = "stride",                                                                         \
+         .kind = ATTRIBUTE_INTEGER,                                                                \
+         .minimum = 1,                                                                             \
+         .maximum = 64,                                                                            \
+         .initial = 1,                                                                             \
+         .meaning = "step from one window to the next"},                                           \
+        {.name = "padding_h",                                                                      \
+         .kind = ATTRIBUTE_INTEGER,                                                                \
+         .minimum = -1,                                                                            \
+         .maximum = 1024,                                                                          \
+         .initial = -1,                                                                            \
+         .meaning = "zero rows added above and below; -1: as many as keep the size at stride 1",   \
+         .both = "padding"},                                                                       \
+        {.name = "padding_w",                                                                      \
+         .kind = ATTRIBUTE_INTEGER,                                                                \
+         .minimum = -1,                                                                            \
+         .maximum = 1024,                                                                          \
+         .initial = -1,                                                                            \
+         .meaning = "zero columns added left and right; -1: as many as keep the size at stride 1", \
+         .both = "padding"},                                                                       \
+    {                                                                                              \
+        .name = "dilation", .kind = ATTRIBUTE_INTEGER, .minimum = 1, .maximum = 64, .initial = 1,  \
+        .meaning = "distance between kernel elements"                                              \
+    }
+
 /* Complete with output sizes and pitches. */
 struct conv2d_shape conv_describe(struct conv_settings settings, struct shape input);
 /* The parts of struct op, for given settings. Inputs are: tensor, weight, and bias if there is one.
