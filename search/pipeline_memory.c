@@ -48,6 +48,13 @@ static bool add_data(const struct spec *spec, const char *key, const char *name,
     return ok;
 }
 
+/* What looking at the largest image takes beside the network: the result, and both images as planes
+ * of doubles (eval/metrics.c). */
+static double compare_bytes(const struct data_memory *data, int scale) {
+    double pixels = (double)data->height * data->width * scale * scale;
+    return pixels * (3 + 2 * sizeof(double));
+}
+
 /* --- Networks ------------------------------------------------------------------------------------
  */
 
@@ -176,7 +183,10 @@ static bool measure_search(const struct spec *spec, const struct space *space,
     /* Batch norms are recomputed on training patches before the images are looked at. */
     double arena =
         statistics.state > 0 && statistics.arena > rating.arena ? statistics.arena : rating.arena;
-    note_peak(memory, trained.arena + kept + (has_supernet ? allocated(&rating) : 0) + arena, kept);
+    note_peak(memory,
+              trained.arena + kept + (has_supernet ? allocated(&rating) : 0) + arena +
+                  compare_bytes(valid, spec->scale),
+              kept);
     return true;
 }
 
@@ -192,9 +202,9 @@ static bool measure_training(const struct space *space, const struct training_se
 }
 
 /* The test sets are there only while they are measured. */
-static bool measure_evaluation(const struct space *space, const struct data_memory *valid,
-                               const struct data_memory *tests, struct pipeline_memory *memory,
-                               struct error *error) {
+static bool measure_evaluation(const struct spec *spec, const struct space *space,
+                               const struct data_memory *valid, const struct data_memory *tests,
+                               struct pipeline_memory *memory, struct error *error) {
     const struct data_memory *data = tests->bytes > 0 ? tests : valid;
     static const enum network_precision precisions[] = {NETWORK_FLOAT, NETWORK_QUANTIZED};
     for (int i = 0; i < 2; i++) {
@@ -203,7 +213,10 @@ static bool measure_evaluation(const struct space *space, const struct data_memo
         struct network_memory network;
         if (!measure_derived(space, options, NULL, &network, error)) return false;
         if (network.arena > memory->evaluate) memory->evaluate = network.arena;
-        note_peak(memory, network.arena + allocated(&network) + tests->bytes, allocated(&network));
+        note_peak(memory,
+                  network.arena + allocated(&network) + tests->bytes +
+                      compare_bytes(data, spec->scale),
+                  allocated(&network));
     }
     return true;
 }
@@ -220,7 +233,7 @@ bool pipeline_memory(const struct spec *spec, const struct space *space,
          measure_training(space, &spec->retrain, NETWORK_FLOAT, &memory->retrain, memory, error) &&
          measure_training(space, &spec->quantize, NETWORK_QUANTIZED, &memory->quantize, memory,
                           error) &&
-         measure_evaluation(space, &valid, &tests, memory, error);
+         measure_evaluation(spec, space, &valid, &tests, memory, error);
     memory->data = train.bytes + valid.bytes;
     memory->total += memory->data + process_bytes;
     return ok;
