@@ -262,6 +262,10 @@ static void all_errors_come_in_one_go(void **state) {
     assert_non_null(strstr(error.text, "spec.yaml:2:27: "));
     assert_non_null(strstr(error.text, "spec.yaml:3:10: "));
     assert_non_null(strstr(error.text, "spec.yaml:4:6: "));
+    /* What is good after them does not make up for them. */
+    error_clear(&error);
+    assert_false(read_text(&spec, "sede: 3\nlet: {a: 1}\nseed: 4\nsearch: {epochs: 12}\n", &error));
+    assert_int_equal(error.count, 1);
 }
 
 static void a_missing_file_is_named(void **state) {
