@@ -129,9 +129,12 @@ bool evaluator_measure(struct evaluator *evaluator, const struct dataset *datase
     result->protocol = evaluator_protocol;
     for (size_t i = 0; i < dataset->count; i++) {
         const struct dataset_image *image = &dataset->images[i];
-        struct image output = evaluator ? evaluator_upscale(evaluator, &image->low, error)
+        struct error inner = {0};
+        struct image output = evaluator ? evaluator_upscale(evaluator, &image->low, &inner)
                                         : image_upscale(&image->low, dataset->scale);
-        if (!output.pixels) return false;
+        if (!output.pixels)
+            return error_add(error, ERROR_DATA, "the image \"%s\" (%dx%d at low resolution): %s",
+                             image->name, image->low.width, image->low.height, inner.text);
         struct metrics metrics;
         bool ok = metrics_compare(&image->high, &output, dataset->scale, &metrics, error) &&
                   (!visit || visit(context, i, &output, error));

@@ -23,8 +23,7 @@ struct loop {
     struct progress_state state;
     struct checkpoint_array arrays[LOOP_MAX_ARRAYS];
     size_t array_count;
-    char **snapshot; /* a copy of every array */
-    size_t *snapshot_bytes;
+    struct checkpoint_array snapshot[LOOP_MAX_ARRAYS]; /* a copy of every array */
     size_t snapshot_count;
     int64_t snapshot_step;
 };
@@ -44,11 +43,7 @@ static void collect_arrays(struct loop *loop) {
 
 static void free_snapshot(struct loop *loop) {
     for (size_t i = 0; i < loop->snapshot_count; i++)
-        memory_free(loop->snapshot[i]);
-    memory_free(loop->snapshot);
-    memory_free(loop->snapshot_bytes);
-    loop->snapshot = NULL;
-    loop->snapshot_bytes = NULL;
+        memory_free(loop->snapshot[i].data);
     loop->snapshot_count = 0;
 }
 
@@ -58,20 +53,18 @@ static void take_snapshot(struct loop *loop, int64_t step) {
     collect_arrays(loop);
     bool same = loop->snapshot_count == loop->array_count;
     for (size_t i = 0; same && i < loop->array_count; i++)
-        same = loop->snapshot_bytes[i] == array_bytes(&loop->arrays[i]);
+        same = array_bytes(&loop->snapshot[i]) == array_bytes(&loop->arrays[i]);
     if (!same) {
         free_snapshot(loop);
         loop->snapshot_count = loop->array_count;
-        loop->snapshot = memory_allocate(loop->array_count * sizeof *loop->snapshot);
-        loop->snapshot_bytes = memory_allocate(loop->array_count * sizeof *loop->snapshot_bytes);
         for (size_t i = 0; i < loop->array_count; i++) {
-            loop->snapshot_bytes[i] = array_bytes(&loop->arrays[i]);
-            loop->snapshot[i] = memory_allocate(loop->snapshot_bytes[i]);
+            loop->snapshot[i] = loop->arrays[i];
+            loop->snapshot[i].data = memory_allocate(array_bytes(&loop->arrays[i]));
         }
     }
     for (size_t i = 0; i < loop->array_count; i++)
-        if (loop->snapshot_bytes[i])
-            memcpy(loop->snapshot[i], loop->arrays[i].data, loop->snapshot_bytes[i]);
+        if (loop->arrays[i].count)
+            memcpy(loop->snapshot[i].data, loop->arrays[i].data, array_bytes(&loop->arrays[i]));
     loop->snapshot_step = step;
 }
 
@@ -82,8 +75,8 @@ static bool restore_snapshot(struct loop *loop, struct error *error) {
         return false;
     collect_arrays(loop);
     for (size_t i = 0; i < loop->array_count; i++)
-        if (loop->snapshot_bytes[i])
-            memcpy(loop->arrays[i].data, loop->snapshot[i], loop->snapshot_bytes[i]);
+        if (loop->arrays[i].count)
+            memcpy(loop->arrays[i].data, loop->snapshot[i].data, array_bytes(&loop->arrays[i]));
     loop->state.seconds = now.seconds;
     loop->state.macs = now.macs;
     loop->state.rate = now.rate;
@@ -91,12 +84,14 @@ static bool restore_snapshot(struct loop *loop, struct error *error) {
     return true;
 }
 
-static bool write_checkpoint(struct loop *loop, int64_t step, struct error *error) {
+/* Checkpoints are snapshots, also on interruption: a resumed run then meets the same points to roll
+ * back to as one that was not interrupted. */
+static bool write_checkpoint(struct loop *loop, struct error *error) {
     const struct loop_settings *settings = loop->settings;
     if (!settings->checkpoint) return true;
-    collect_arrays(loop);
     return (!settings->journal || journal_flush(settings->journal, error)) &&
-           checkpoint_write(settings->checkpoint, step, loop->arrays, loop->array_count, error);
+           checkpoint_write(settings->checkpoint, loop->snapshot_step, loop->snapshot,
+                            loop->snapshot_count, error);
 }
 
 static bool start(struct loop *loop, int64_t *step, struct error *error) {
@@ -196,17 +191,17 @@ static bool run_steps(struct loop *loop, int64_t *reached, struct error *error) 
         if (step % settings->snapshot_every == 0 && !last) {
             take_snapshot(loop, step);
             if (clock_seconds() - last_checkpoint >= settings->interval && !stop) {
-                if (!write_checkpoint(loop, step, error)) return false;
+                if (!write_checkpoint(loop, error)) return false;
                 last_checkpoint = clock_seconds();
             }
         }
         *reached = step;
         if (stop && !last) {
-            if (!write_checkpoint(loop, step, error)) return false;
+            if (!write_checkpoint(loop, error)) return false;
             return error_add(error, ERROR_INTERRUPTED,
                              "interrupted at step %" PRId64 " of %" PRId64
-                             " of %s; go on with --resume",
-                             step, task->steps, task->stage);
+                             " of %s; go on from step %" PRId64 " with --resume",
+                             step, task->steps, task->stage, loop->snapshot_step);
         }
     }
     return true;
@@ -218,11 +213,16 @@ bool loop_run(const struct loop_task *task, const struct loop_settings *settings
     int64_t step = 0;
     bool ok = start(&loop, &step, error);
     if (ok) {
-        int64_t first = step;
-        progress_begin(task->title, (long)task->steps);
-        ok = run_steps(&loop, &step, error);
-        progress_end();
-        if (ok && step > first) ok = write_checkpoint(&loop, step, error);
+        bool is_done = step >= task->steps;
+        if (!is_done) {
+            progress_begin(task->title, (long)task->steps);
+            ok = run_steps(&loop, &step, error);
+            progress_end();
+        }
+        if (ok && !is_done) {
+            take_snapshot(&loop, step);
+            ok = write_checkpoint(&loop, error);
+        }
     }
     free_snapshot(&loop);
     if (summary)

@@ -1,5 +1,6 @@
 #include "eval/trainer.h"
 #include "core/memory.h"
+#include "eval/quantize.h"
 #include <math.h>
 #include <string.h>
 
@@ -136,6 +137,10 @@ bool trainer_run(const struct trainer_job *job, struct loop_summary *summary, st
     if (ok && trainer.average)
         memcpy(job->parameters->values[PARAMETER_WEIGHT], trainer.average,
                job->parameters->sizes[PARAMETER_WEIGHT] * sizeof(float));
+    if (ok && job->calibration_batches > 0)
+        ok = quantize_recalibrate_statistics(job->space, job->architecture, job->parameters,
+                                             job->precision, &trainer.sampler, job->settings->batch,
+                                             job->calibration_batches, error);
     memory_free(trainer.average);
     if (trainer.optimizer) optimizer_free(trainer.optimizer);
     sampler_free(&trainer.sampler);

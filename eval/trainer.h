@@ -50,6 +50,7 @@ struct trainer_job {
     struct parameters *parameters;
     const struct dataset *dataset;
     uint64_t seed;
+    int calibration_batches; /* that batch-norm statistics are recomputed on at the end */
     const struct training_settings *settings;
     const struct loop_settings *loop;
 };

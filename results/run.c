@@ -122,11 +122,13 @@ static bool run_clean_folder(const char *run_folder, const char *name, struct er
 }
 
 static bool run_clean(const char *path, struct error *error) {
+    /* The spec goes last: where it is gone, all else is. */
     for (size_t i = 0; i < RUN_FILE_COUNT; i++) {
-        if (!run_remove_file(path, run_files[i], error)) return false;
+        if (strcmp(run_files[i], RUN_SPEC) != 0 && !run_remove_file(path, run_files[i], error))
+            return false;
     }
     return run_clean_folder(path, RUN_CHECKPOINT, error) &&
-           run_clean_folder(path, RUN_IMAGES, error);
+           run_clean_folder(path, RUN_IMAGES, error) && run_remove_file(path, RUN_SPEC, error);
 }
 
 static bool run_make_folder(const char *path, const char *name, struct error *error) {

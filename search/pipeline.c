@@ -1,8 +1,10 @@
 #include "search/pipeline.h"
 #include "core/file.h"
+#include "core/interrupt.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "eval/image.h"
+#include "search/pipeline_check.h"
 #include "search/pipeline_score.h"
 #include "search/variant.h"
 #include <string.h>
@@ -19,19 +21,6 @@ struct pipeline {
     struct cost_model *cost;
     struct architecture *searched, *fixed;
 };
-
-static int largest_patch(const struct spec *spec, unsigned stages) {
-    int patch = 0;
-    const struct {
-        unsigned stage;
-        int patch;
-    } uses[] = {{PIPELINE_SEARCH, spec->search.weights.patch},
-                {PIPELINE_RETRAIN, spec->retrain.patch},
-                {PIPELINE_QUANTIZE, spec->quantize.patch}};
-    for (size_t i = 0; i < sizeof uses / sizeof *uses; i++)
-        if (stages & uses[i].stage && uses[i].patch > patch) patch = uses[i].patch;
-    return patch;
-}
 
 /* Settings that may differ when a run is resumed: none of them changes a result. */
 static bool may_differ(const char *line, size_t length) {
@@ -60,7 +49,10 @@ static bool write_inputs(struct pipeline *pipeline, struct error *error) {
     size_t length;
     const char *text = space_text(pipeline->space, &length);
     char *space = run_path(&pipeline->run, RUN_SPACE), *spec = run_path(&pipeline->run, RUN_SPEC);
-    char *settings = spec_text(pipeline->spec);
+    /* The folder's own copy of the space, so that its spec is whole wherever the folder goes. */
+    struct spec own = *pipeline->spec;
+    own.space = RUN_SPACE;
+    char *settings = spec_text(&own);
     bool ok = file_write(space, text, length, error);
     if (ok && pipeline->options->architecture) {
         char *to = run_path(&pipeline->run, RUN_ARCHITECTURE);
@@ -103,11 +95,18 @@ static bool check_resumed(struct pipeline *pipeline, struct error *error) {
 
 static bool open_folder(struct pipeline *pipeline, struct error *error) {
     const char *out = pipeline->spec->out;
+    const unsigned training = PIPELINE_SEARCH | PIPELINE_RETRAIN;
+    char *begun = path_join(out, RUN_SPEC);
     pipeline->resumed = pipeline->options->resume && run_is_folder(out);
-    bool ok = pipeline->resumed ? run_open(&pipeline->run, out, RUN_WRITE, error)
-                                : run_create(&pipeline->run, out, pipeline->options->force, error);
+    /* A run killed before its spec was written has nothing to resume, and what another run left in
+     * its folder must not pass for its own. Only a quantization begins with weights there. */
+    bool stale = pipeline->resumed && !file_exists(begun) && pipeline->options->stages & training;
+    memory_free(begun);
+    if (stale) pipeline->resumed = false;
+    bool ok = pipeline->resumed
+                  ? run_open(&pipeline->run, out, RUN_WRITE, error)
+                  : run_create(&pipeline->run, out, pipeline->options->force || stale, error);
     if (!ok) return false;
-    /* A run killed before its spec was written has nothing to resume yet. */
     pipeline->resumed = pipeline->resumed && run_has(&pipeline->run, RUN_SPEC);
     ok = pipeline->resumed ? check_resumed(pipeline, error) : write_inputs(pipeline, error);
     char *path = run_path(&pipeline->run, RUN_JOURNAL);
@@ -116,59 +115,11 @@ static bool open_folder(struct pipeline *pipeline, struct error *error) {
     return ok;
 }
 
-/* Test sets are measured at the end; what is wrong with them must not wait until then. */
-static bool check_tests(const struct spec *spec, struct error *error) {
-    bool ok = true;
-    for (int i = 0; i < spec->data.test.count; i++) {
-        struct dataset dataset = {0};
-        ok &= pipeline_open_data(spec, "data.test", spec->data.test.items[i], 0, &dataset, error);
-        dataset_free(&dataset);
-    }
-    return ok;
-}
-
-/* Nor must bit widths that the space does not offer. */
-static bool check_bits(const struct pipeline *pipeline, struct error *error) {
-    struct architecture *first = architecture_create(pipeline->space);
-    bool has_fixed = pipeline->options->stages & PIPELINE_BASELINES;
-    struct variants variants = {0};
-    bool ok = variants_create(pipeline->spec, first, has_fixed ? first : NULL, &variants, error);
-    variants_free(&variants);
-    architecture_free(first);
-    return ok;
-}
-
-/* Whether the training images give patches to every stage, and to both halves of a search. */
-static bool check_patches(const struct pipeline *pipeline, struct error *error) {
-    const struct spec *spec = pipeline->spec;
-    const struct {
-        unsigned stage;
-        int patch;
-        enum sampler_half half;
-    } uses[] = {{PIPELINE_SEARCH, spec->search.weights.patch, SAMPLER_FIRST_HALF},
-                {PIPELINE_RETRAIN, spec->retrain.patch, SAMPLER_ALL},
-                {PIPELINE_QUANTIZE, spec->quantize.patch, SAMPLER_ALL}};
-    bool ok = true;
-    for (size_t i = 0; ok && i < sizeof uses / sizeof *uses; i++) {
-        if (!(pipeline->options->stages & uses[i].stage)) continue;
-        struct sampler_spec sampling = {
-            .patch = uses[i].patch, .half = uses[i].half, .seed = (uint64_t)spec->seed, .range = 1};
-        struct sampler sampler;
-        struct error inner = {0};
-        ok = sampler_create(&pipeline->train, &sampling, &sampler, &inner);
-        sampler_free(&sampler);
-        if (!ok)
-            error_at(error, inner.code, spec_position(spec, "data.train"), "data.train: %s",
-                     inner.text);
-    }
-    return ok;
-}
-
 /* Everything that can be wrong with the inputs is looked at before a folder is made. */
 static bool prepare(struct pipeline *pipeline, struct error *error) {
     const struct spec *spec = pipeline->spec;
     unsigned stages = pipeline->options->stages;
-    int minimum = largest_patch(spec, stages) * spec->scale;
+    int minimum = pipeline_largest_patch(spec, stages) * spec->scale;
     pipeline->space = spec_space(spec, error);
     if (!pipeline->space) return false;
     pipeline->slots = space_slots(pipeline->space, error);
@@ -177,13 +128,17 @@ static bool prepare(struct pipeline *pipeline, struct error *error) {
                                              spec->cost_width / spec->scale, error)
                          : NULL;
     if (!pipeline->cost) return false;
-    bool ok = !(stages & ~(unsigned)PIPELINE_SEARCH) || check_bits(pipeline, error);
+    const struct space *space = pipeline->space;
+    bool ok =
+        !(stages & ~(unsigned)PIPELINE_SEARCH) || pipeline_check_bits(spec, space, stages, error);
+    ok &= pipeline_check_origin(spec, stages, error);
     if (stages & (PIPELINE_SEARCH | PIPELINE_RETRAIN | PIPELINE_QUANTIZE))
         ok &= pipeline_open_data(spec, "data.train", spec->data.train, minimum, &pipeline->train,
                                  error) &&
-              check_patches(pipeline, error);
-    ok &= pipeline_open_data(spec, "data.valid", spec->data.valid, 0, &pipeline->valid, error);
-    if (stages & PIPELINE_EVALUATE) ok &= check_tests(spec, error);
+              pipeline_check_patches(spec, space, &pipeline->train, stages, error);
+    ok &= pipeline_open_data(spec, "data.valid", spec->data.valid, 0, &pipeline->valid, error) &&
+          pipeline_check_images(spec, space, "data.valid", &pipeline->valid, error);
+    if (stages & PIPELINE_EVALUATE) ok &= pipeline_check_tests(spec, space, error);
     if (ok && pipeline->options->architecture) {
         pipeline->searched =
             architecture_read(pipeline->options->architecture, pipeline->space, error);
@@ -227,6 +182,12 @@ static bool search_stage(struct pipeline *pipeline, struct error *error) {
     return ok;
 }
 
+/* Loops look for interruptions themselves; this is for the time between them. */
+static bool go_on(struct error *error) {
+    return !interrupt_requested() ||
+           error_add(error, ERROR_INTERRUPTED, "interrupted between stages; go on with --resume");
+}
+
 static bool run_stages(struct pipeline *pipeline, struct result_list *results,
                        struct error *error) {
     unsigned stages = pipeline->options->stages;
@@ -238,7 +199,8 @@ static bool run_stages(struct pipeline *pipeline, struct result_list *results,
         variants_create(pipeline->spec, pipeline->searched, pipeline->fixed, &variants, error);
     for (int i = 0; ok && i < variants.count; i++)
         if (variants.items[i].pipeline_stage & stages)
-            ok = variant_train(pipeline->spec, &variants, i, &pipeline->train, &pipeline->run,
+            ok = go_on(error) &&
+                 variant_train(pipeline->spec, &variants, i, &pipeline->train, &pipeline->run,
                                &pipeline->journal, pipeline->resumed, error);
     struct scoring scoring = {.spec = pipeline->spec,
                               .run = &pipeline->run,
@@ -246,7 +208,7 @@ static bool run_stages(struct pipeline *pipeline, struct result_list *results,
                               .cost = pipeline->cost,
                               .valid = &pipeline->valid};
     if (ok && stages & PIPELINE_EVALUATE)
-        ok = scoring_run(&scoring, results, error) &&
+        ok = go_on(error) && scoring_run(&scoring, results, error) &&
              journal_write(&pipeline->journal, "evaluated", NULL, error) &&
              journal_flush(&pipeline->journal, error) &&
              pipeline_report(pipeline->run.path, NULL, error);

@@ -4,19 +4,20 @@
 #include "search/pipeline.h"
 #include <string.h>
 
-/* Added to the run's seed, so that generated validation images are none of the training images. */
-enum { VALIDATION_SEED = 0x7A315 };
+/* Added to the run's seed, so that no generated image is in two of the sets. */
+enum { VALIDATION_SEED = 0x7A315, TEST_SEED = 2 * VALIDATION_SEED };
 
 bool pipeline_open_data(const struct spec *spec, const char *key, const char *name, int minimum,
                         struct dataset *dataset, struct error *error) {
     bool leaves = strcmp(name, "leaves") == 0;
     bool training = strcmp(key, "data.train") == 0;
+    bool testing = strcmp(key, "data.test") == 0;
     struct dataset_spec wanted = {
         .path = leaves ? NULL : name, .scale = spec->scale, .minimum = minimum};
     if (leaves) {
         wanted.count = training ? spec->data.train_count : spec->data.valid_count;
         wanted.size = training ? spec->data.train_size : spec->data.valid_size;
-        wanted.seed = (uint64_t)spec->seed + (training ? 0 : VALIDATION_SEED);
+        wanted.seed = (uint64_t)spec->seed + (training ? 0 : testing ? TEST_SEED : VALIDATION_SEED);
         if (wanted.size < minimum)
             return error_at(error, ERROR_SPEC,
                             spec_position(spec, training ? "data.train_size" : "data.valid_size"),

@@ -92,18 +92,24 @@ static bool measure_set(const struct scoring *scoring, const char *path,
     return ok;
 }
 
+static bool measure_path(const struct scoring *scoring, const char *path, bool first,
+                         struct result_list *results, struct error *error) {
+    struct dataset dataset = {0};
+    bool ok = pipeline_open_data(scoring->spec, "data.test", path, 0, &dataset, error) &&
+              measure_set(scoring, path, &dataset, first, results, error);
+    dataset_free(&dataset);
+    return ok;
+}
+
 bool scoring_run(const struct scoring *scoring, struct result_list *results, struct error *error) {
     const struct spec *spec = scoring->spec;
     bool ok = true;
-    if (!spec->data.test.count)
+    if (!spec->data.test.count && strcmp(spec->data.valid, "leaves") != 0)
         ok = measure_set(scoring, spec->data.valid, scoring->valid, true, results, error);
-    for (int i = 0; ok && i < spec->data.test.count; i++) {
-        struct dataset dataset = {0};
-        const char *path = spec->data.test.items[i];
-        ok = pipeline_open_data(spec, "data.test", path, 0, &dataset, error) &&
-             measure_set(scoring, path, &dataset, i == 0, results, error);
-        dataset_free(&dataset);
-    }
+    else if (!spec->data.test.count)
+        ok = measure_path(scoring, "leaves", true, results, error);
+    for (int i = 0; ok && i < spec->data.test.count; i++)
+        ok = measure_path(scoring, spec->data.test.items[i], i == 0, results, error);
     char *path = run_path(scoring->run, RUN_RESULT);
     ok = ok && result_list_write(results, path, error);
     memory_free(path);

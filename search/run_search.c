@@ -4,7 +4,7 @@
 #include "eval/evaluator.h"
 #include "eval/quantize.h"
 #include "search/collapse.h"
-#include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 struct loop_settings spec_loop_settings(const struct spec *spec, const char *checkpoint,
@@ -17,6 +17,9 @@ struct loop_settings spec_loop_settings(const struct spec *spec, const char *che
                                   .snapshot_every = spec->checkpoint_steps,
                                   .max_rollbacks = spec->max_rollbacks};
 }
+
+/* Validation images that fixed architectures are rated on. */
+enum { FIXED_IMAGES = 4 };
 
 struct context {
     struct search *search;
@@ -46,22 +49,45 @@ static void context_describe(void *data, int64_t step, json_t *fields, char *tex
         context->strategy->describe(context->search, step, fields, text, text_size);
 }
 
-/* Rates one fixed architecture with the supernet's weights. */
+/* Rates one fixed architecture on the validation images: with the supernet's weights, or, where the
+ * strategy has none, trained alone for as long as a trial. */
 static bool rate_fixed(struct search *search, const struct architecture *fixed,
-                       const struct parameters *supernet, const struct sampler *sampler,
-                       struct evaluator_scores *scores, struct error *error) {
+                       const struct parameters *supernet, struct evaluator_scores *scores,
+                       struct error *error) {
     const struct spec *spec = search->spec;
+    struct training_settings settings = spec->search.weights;
+    settings.steps = spec->search.trial_steps;
+    struct sampler_spec sampling = {.patch = settings.patch,
+                                    .half = SAMPLER_ALL,
+                                    .seed = (uint64_t)spec->seed,
+                                    .range = (float)space_range(search->space)};
+    struct loop_settings loop = spec_loop_settings(spec, NULL, NULL, false);
     struct parameters *parameters =
         derived_parameters(search->space, fixed, NETWORK_FLOAT, (uint64_t)spec->seed, error);
-    if (!parameters) return false;
-    parameters_copy(parameters, supernet);
+    struct trainer_job job = {.stage = "rate",
+                              .title = "rate a fixed architecture",
+                              .space = search->space,
+                              .architecture = fixed,
+                              .precision = NETWORK_FLOAT,
+                              .parameters = parameters,
+                              .dataset = search->train,
+                              .seed = (uint64_t)spec->seed,
+                              .settings = &settings,
+                              .loop = &loop};
+    struct sampler sampler = {0};
+    bool ok = parameters && sampler_create(search->train, &sampling, &sampler, error);
+    if (ok && supernet)
+        parameters_copy(parameters, supernet);
+    else if (ok)
+        ok = trainer_run(&job, NULL, error);
     struct evaluator evaluator = evaluator_create(search->space, fixed, parameters, NETWORK_FLOAT);
-    bool ok = quantize_recalibrate_statistics(search->space, fixed, parameters, NETWORK_FLOAT,
-                                              sampler, spec->search.weights.batch,
-                                              spec->calibration_batches, error) &&
-              evaluator_validate(&evaluator, search->valid, 4, scores, error);
+    ok = ok &&
+         quantize_recalibrate_statistics(search->space, fixed, parameters, NETWORK_FLOAT, &sampler,
+                                         settings.batch, spec->calibration_batches, error) &&
+         evaluator_validate(&evaluator, search->valid, FIXED_IMAGES, scores, error);
     evaluator_free(&evaluator);
-    parameters_free(parameters);
+    sampler_free(&sampler);
+    if (parameters) parameters_free(parameters);
     return ok;
 }
 
@@ -71,26 +97,20 @@ static struct architecture *choose_fixed(struct search *search, const struct par
     const char **names = architecture_candidate_names(search->space, &count);
     struct architecture *best = architecture_create(search->space);
     struct architecture *fixed = architecture_create(search->space);
-    struct sampler_spec sampling = {.patch = search->spec->search.weights.patch,
-                                    .half = SAMPLER_ALL,
-                                    .seed = (uint64_t)search->spec->seed,
-                                    .range = (float)space_range(search->space)};
-    struct sampler sampler = {0};
-    double best_loss = 0;
-    bool ok = !supernet || sampler_create(search->train, &sampling, &sampler, error);
+    double best_loss = INFINITY;
+    bool ok = true;
     for (int i = 0; ok && i < count; i++) {
         struct evaluator_scores scores = {0};
         if (!architecture_set_candidate(fixed, names[i])) continue;
-        ok = !supernet || rate_fixed(search, fixed, supernet, &sampler, &scores, error);
-        if (ok && supernet)
-            log_info("fixed architecture \"%s\": %.3f dB with the supernet's weights", names[i],
-                     scores.psnr_y);
-        if (ok && (i == 0 || scores.loss < best_loss)) {
+        ok = rate_fixed(search, fixed, supernet, &scores, error);
+        if (!ok) break;
+        log_info("fixed architecture \"%s\": %.3f dB %s", names[i], scores.psnr_y,
+                 supernet ? "with the supernet's weights" : "after a trial's training");
+        if (scores.loss < best_loss) {
             best_loss = scores.loss;
             memcpy(best->entries, fixed->entries, (size_t)best->count * sizeof(int));
         }
     }
-    sampler_free(&sampler);
     architecture_free(fixed);
     memory_free(names);
     if (ok) return best;

@@ -12,8 +12,9 @@ struct loop_settings spec_loop_settings(const struct spec *spec, const char *che
 /* What a search leaves. */
 struct search_outcome {
     struct architecture *architecture;
-    /* The fixed architecture (one candidate in every slot) that the supernet rates best on the
-     * validation images; the first one where the strategy has no supernet. */
+    /* The fixed architecture (one candidate in every slot) of the smallest validation loss: with
+     * the supernet's weights, or, where the strategy has none, trained alone for
+     * search.trial_steps. */
     struct architecture *fixed;
     struct loop_summary summary;
 };

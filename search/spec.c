@@ -72,6 +72,12 @@ static bool read_list(const struct spec_setting *setting, struct yaml_node *node
         struct spec_integers *integers = out;
         for (int i = 0; i < count; i++)
             ok &= read_integer(setting, items[i], &integers->items[i], error);
+        for (int i = 1; ok && i < count; i++)
+            for (int k = 0; k < i; k++)
+                if (integers->items[i] == integers->items[k])
+                    ok = error_at(error, ERROR_SPEC, items[i]->position,
+                                  "%s has %d more than once; each stands for one network",
+                                  setting->key, integers->items[i]);
         integers->count = ok ? count : 0;
     }
     return ok;

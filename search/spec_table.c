@@ -17,93 +17,45 @@ static const char *const origins[] = {"scratch", "supernet", NULL};
 #define AT(member) offsetof(struct spec, member)
 #define LARGE 1e9
 
-/* The settings of one training, under `prefix`; STEPS is the default number of steps. */
-#define TRAINING(prefix, member, RATE, BATCH, PATCH)                                               \
-    {prefix ".batch", SPEC_INTEGER, AT(member.batch), 1, 4096, BATCH, NULL, "patches in a batch"}, \
-        {prefix ".patch",                                                                          \
-         SPEC_INTEGER,                                                                             \
-         AT(member.patch),                                                                         \
-         4,                                                                                        \
-         4096,                                                                                     \
-         PATCH,                                                                                    \
-         NULL,                                                                                     \
-         "side of a low-resolution patch in pixels"},                                              \
-        {prefix ".loss",                                                                           \
-         SPEC_CHOICE,                                                                              \
-         AT(member.loss),                                                                          \
-         0,                                                                                        \
-         0,                                                                                        \
-         "l1",                                                                                     \
-         losses,                                                                                   \
-         "distance between output and target"},                                                    \
-        {prefix ".optimizer",       SPEC_CHOICE, AT(member.optimizer), 0, 0, "adam", optimizers,   \
-         "optimizer of the weights"},                                                              \
-        {prefix ".learning_rate", SPEC_REAL, AT(member.learning_rate), 1e-9, 10, RATE, NULL,       \
-         "step size at the start"},                                                                \
-        {prefix ".weight_decay",                                                                   \
-         SPEC_REAL,                                                                                \
-         AT(member.weight_decay),                                                                  \
-         0,                                                                                        \
-         1,                                                                                        \
-         "3e-8",                                                                                   \
-         NULL,                                                                                     \
-         "L2 penalty (decoupled for adamw)"},                                                      \
-        {prefix ".momentum", SPEC_REAL, AT(member.momentum), 0, 0.9999, "0.9", NULL,               \
-         "momentum of sgd"},                                                                       \
-        {prefix ".beta1",                                                                          \
-         SPEC_REAL,                                                                                \
-         AT(member.beta1),                                                                         \
-         0,                                                                                        \
-         0.9999,                                                                                   \
-         "0.9",                                                                                    \
-         NULL,                                                                                     \
-         "decay of adam's first moment"},                                                          \
-        {prefix ".beta2",                                                                          \
-         SPEC_REAL,                                                                                \
-         AT(member.beta2),                                                                         \
-         0,                                                                                        \
-         0.99999,                                                                                  \
-         "0.999",                                                                                  \
-         NULL,                                                                                     \
-         "decay of adam's second moment"},                                                         \
-        {prefix ".schedule", SPEC_CHOICE, AT(member.schedule),      0, 0,                          \
-         "cosine",           schedules,   "course of the step size"},                              \
-        {prefix ".rate_warm_up",                                                                   \
-         SPEC_REAL,                                                                                \
-         AT(member.warm_up),                                                                       \
-         0,                                                                                        \
-         0.9,                                                                                      \
-         "0",                                                                                      \
-         NULL,                                                                                     \
-         "fraction of the steps in which the step size rises from 0"},                             \
-        {prefix ".minimum_rate",                                                                   \
-         SPEC_REAL,                                                                                \
-         AT(member.minimum_rate),                                                                  \
-         0,                                                                                        \
-         1,                                                                                        \
-         "0",                                                                                      \
-         NULL,                                                                                     \
-         "step size at the end, as a fraction of that at the start"},                              \
-        {prefix ".clip",                                                                           \
-         SPEC_REAL,                                                                                \
-         AT(member.clip),                                                                          \
-         0,                                                                                        \
-         LARGE,                                                                                    \
-         "5",                                                                                      \
-         NULL,                                                                                     \
-         "largest norm of the gradient; 0: no clipping"},                                          \
-        {prefix ".average",                                                                        \
-         SPEC_REAL,                                                                                \
-         AT(member.average),                                                                       \
-         0,                                                                                        \
-         0.99999,                                                                                  \
-         "0",                                                                                      \
-         NULL,                                                                                     \
-         "decay of the moving average of the weights that is kept as the result; 0: none"},        \
-    {                                                                                              \
-        prefix ".augment", SPEC_BOOLEAN, AT(member.augment), 0, 0, "true", NULL,                   \
-            "flips and rotations of patches"                                                       \
-    }
+/* One line a setting is easier to read than what the formatter makes of it. */
+/* clang-format off */
+
+/* The settings of one training, under `prefix`; the last three are defaults. */
+#define TRAINING(prefix, member, RATE, BATCH, PATCH)                                                \
+    {prefix ".batch", SPEC_INTEGER, AT(member.batch), 1, 4096, BATCH, NULL,                        \
+     "patches in a batch"},                                                                        \
+    {prefix ".patch", SPEC_INTEGER, AT(member.patch), 4, 4096, PATCH, NULL,                        \
+     "side of a low-resolution patch in pixels"},                                                  \
+    {prefix ".loss", SPEC_CHOICE, AT(member.loss), 0, 0, "l1", losses,                             \
+     "distance between output and target"},                                                        \
+    {prefix ".optimizer", SPEC_CHOICE, AT(member.optimizer), 0, 0, "adam", optimizers,             \
+     "optimizer of the weights"},                                                                  \
+    {prefix ".learning_rate", SPEC_REAL, AT(member.learning_rate), 1e-9, 10, RATE, NULL,           \
+     "step size at the start"},                                                                    \
+    {prefix ".weight_decay", SPEC_REAL, AT(member.weight_decay), 0, 1, "3e-8", NULL,               \
+     "L2 penalty (decoupled for adamw)"},                                                          \
+    {prefix ".momentum", SPEC_REAL, AT(member.momentum), 0, 0.9999, "0.9", NULL,                   \
+     "momentum of sgd"},                                                                           \
+    {prefix ".beta1", SPEC_REAL, AT(member.beta1), 0, 0.9999, "0.9", NULL,                         \
+     "decay of adam's first moment"},                                                              \
+    {prefix ".beta2", SPEC_REAL, AT(member.beta2), 0, 0.99999, "0.999", NULL,                      \
+     "decay of adam's second moment"},                                                             \
+    {prefix ".schedule", SPEC_CHOICE, AT(member.schedule), 0, 0, "cosine", schedules,              \
+     "course of the step size"},                                                                   \
+    {prefix ".rate_warm_up", SPEC_REAL, AT(member.warm_up), 0, 0.9, "0", NULL,                     \
+     "fraction of the steps in which the step size rises from 0"},                                 \
+    {prefix ".minimum_rate", SPEC_REAL, AT(member.minimum_rate), 0, 1, "0", NULL,                  \
+     "step size at the end, as a fraction of that at the start"},                                  \
+    {prefix ".clip", SPEC_REAL, AT(member.clip), 0, LARGE, "5", NULL,                              \
+     "largest norm of the gradient; 0: no clipping"},                                              \
+    {prefix ".augment", SPEC_BOOLEAN, AT(member.augment), 0, 0, "true", NULL,                      \
+     "flips and rotations of patches"}
+
+/* What only the training of one network has. */
+#define AVERAGE(prefix, member)                                                                     \
+    {prefix ".average", SPEC_REAL, AT(member.average), 0, 0.99999, "0", NULL,                      \
+     "decay of the moving average of the weights that is kept as the result; 0: none"}
+/* clang-format on */
 
 const struct spec_setting spec_settings[] = {
     {"name", SPEC_TEXT, AT(name), 0, 0, "run", NULL, "name of the run; its folder is runs/<name>"},
@@ -120,7 +72,8 @@ const struct spec_setting spec_settings[] = {
     {"data.valid", SPEC_TEXT, AT(data.valid), 0, 0, "leaves", NULL,
      "validation images, for choosing; never trained on"},
     {"data.test", SPEC_TEXTS, AT(data.test), 0, 0, "[]", NULL,
-     "test sets, for the final table; empty: the validation images"},
+     "test sets, for the final table; empty: generated images of their own, or the validation "
+     "folder"},
     {"data.train_count", SPEC_INTEGER, AT(data.train_count), 1, 100000, "64", NULL,
      "generated training images"},
     {"data.train_size", SPEC_INTEGER, AT(data.train_size), 16, 4096, "256", NULL,
@@ -181,6 +134,7 @@ const struct spec_setting spec_settings[] = {
     {"retrain.from", SPEC_CHOICE, AT(retrain_from), 0, 0, "scratch", origins,
      "initial weights of the derived network"},
     TRAINING("retrain", retrain, "1e-3", "16", "48"),
+    AVERAGE("retrain", retrain),
 
     {"quantize.steps", SPEC_INTEGER, AT(quantize.steps), 1, LARGE, "500", NULL,
      "steps of quantization-aware fine-tuning"},
@@ -189,6 +143,7 @@ const struct spec_setting spec_settings[] = {
     {"quantize.calibration_batches", SPEC_INTEGER, AT(calibration_batches), 1, 10000, "8", NULL,
      "batches that activation quantizers and batch-norm statistics are calibrated on"},
     TRAINING("quantize", quantize, "2e-4", "16", "48"),
+    AVERAGE("quantize", quantize),
 
     {"baselines.fixed", SPEC_BOOLEAN, AT(baseline_fixed), 0, 0, "true", NULL,
      "retrain and quantize the best fixed architecture (one candidate everywhere) too"},

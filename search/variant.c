@@ -27,6 +27,22 @@ static void add_float(struct variants *variants, const struct architecture *arch
              searched ? RUN_WEIGHTS : RUN_CHECKPOINT "/fixed.weights.safetensors");
 }
 
+/* Takes back the last variant if it is one that is there already: where the space fixes all bits,
+ * or the search chose these. */
+static void drop_repeated(struct variants *variants) {
+    const struct variant *last = &variants->items[variants->count - 1];
+    for (int i = 0; i + 1 < variants->count; i++) {
+        const struct variant *other = &variants->items[i];
+        if (other->origin != last->origin || other->floating ||
+            !architecture_equal(other->architecture, last->architecture))
+            continue;
+        log_info("%s is the same network as %s", last->name, other->name);
+        architecture_free(last->architecture);
+        variants->count--;
+        return;
+    }
+}
+
 /* `bits` 0: those of the architecture itself. */
 static bool add_quantized(const struct spec *spec, struct variants *variants, int origin, int bits,
                           struct error *error) {
@@ -50,11 +66,19 @@ static bool add_quantized(const struct spec *spec, struct variants *variants, in
              bits);
     snprintf(variant->file, sizeof variant->file, RUN_CHECKPOINT "/%s-%d.weights.safetensors",
              searched ? "searched" : "fixed", bits);
-    if (architecture_set_bits(variant->architecture, bits)) return true;
+    if (architecture_set_bits(variant->architecture, bits)) {
+        drop_repeated(variants);
+        return true;
+    }
     const char *key = searched ? "quantize.bits" : "baselines.bits";
     return error_at(error, ERROR_SPEC, spec_position(spec, key),
                     "%s asks for %d bits, which a slot of the space \"%s\" does not offer", key,
                     bits, spec->space);
+}
+
+/* A space without choices has no fixed architecture besides itself. */
+static bool is_only_one(const struct architecture *architecture) {
+    return space_size(architecture->space) <= 1;
 }
 
 bool variants_create(const struct spec *spec, const struct architecture *searched,
@@ -66,7 +90,7 @@ bool variants_create(const struct spec *spec, const struct architecture *searche
     ok &= add_quantized(spec, variants, 0, 0, error);
     for (int i = 0; i < spec->quantize_bits.count; i++)
         ok &= add_quantized(spec, variants, 0, spec->quantize_bits.items[i], error);
-    if (fixed && spec->baseline_fixed) {
+    if (fixed && spec->baseline_fixed && !is_only_one(fixed)) {
         int origin = variants->count;
         add_float(variants, fixed, false);
         for (int i = 0; i < spec->baseline_bits.count; i++)
@@ -81,13 +105,35 @@ void variants_free(struct variants *variants) {
     variants->count = 0;
 }
 
+/* The kinds that a file of weights holds. */
+enum { TRAINED = 1 << PARAMETER_WEIGHT | 1 << PARAMETER_STATE };
+
+static const char *checksum_text(const struct parameters *parameters, char text[16]) {
+    snprintf(text, 16, "%08x", (unsigned)parameters_checksum(parameters, TRAINED));
+    return text;
+}
+
+/* Files of others have none, and a supernet's is of more than one network. */
+static bool checksum_holds(const struct parameters *parameters, const char *path,
+                           struct error *error) {
+    struct safetensors file;
+    char text[16];
+    if (!safetensors_read(path, &file, error)) return false;
+    const char *wanted = json_string_value(json_object_get(file.metadata, "weights_crc32c"));
+    bool ok = !wanted || strcmp(wanted, checksum_text(parameters, text)) == 0 ||
+              error_add(error, ERROR_DATA,
+                        "%s: the checksum of the weights does not hold; the file is damaged", path);
+    safetensors_free(&file);
+    return ok;
+}
+
 struct parameters *variant_load(const struct architecture *architecture,
                                 enum network_precision precision, const char *path,
                                 struct error *error) {
     struct parameters *parameters =
         derived_parameters(architecture->space, architecture, precision, 0, error);
-    if (parameters &&
-        !parameters_read(parameters, 1u << PARAMETER_WEIGHT | 1u << PARAMETER_STATE, path, error)) {
+    if (parameters && (!parameters_read(parameters, TRAINED, path, error) ||
+                       !checksum_holds(parameters, path, error))) {
         parameters_free(parameters);
         return NULL;
     }
@@ -102,7 +148,7 @@ static struct parameters *initial_parameters(const struct spec *spec,
     const struct space *space = variant->architecture->space;
     if (variant->floating) {
         char *supernet = run_path(run, SEARCH_SUPERNET);
-        bool warm = spec->retrain_from == 1 && file_exists(supernet);
+        bool warm = spec->retrain_from == 1; /* a missing file is an error that names it */
         struct parameters *parameters =
             warm ? variant_load(variant->architecture, NETWORK_FLOAT, supernet, error)
                  : derived_parameters(space, variant->architecture, NETWORK_FLOAT,
@@ -130,15 +176,15 @@ static struct parameters *initial_parameters(const struct spec *spec,
 
 static bool write_weights(const struct variant *variant, const struct parameters *parameters,
                           const char *path, struct error *error) {
-    char checksum[16], scale[16];
+    char checksum[16], scale[16], weights[16];
     const struct space *space = variant->architecture->space;
     snprintf(checksum, sizeof checksum, "%08x", (unsigned)space_checksum(space));
     snprintf(scale, sizeof scale, "%d", space_effective_settings(space)->scale);
     json_t *metadata =
-        json_pack("{s:s, s:s, s:s, s:s}", "space", space_name(space), "checksum", checksum, "scale",
-                  scale, "precision", variant->floating ? "float32" : "quantized");
-    bool ok = parameters_write(parameters, 1u << PARAMETER_WEIGHT | 1u << PARAMETER_STATE, path,
-                               metadata, error);
+        json_pack("{s:s, s:s, s:s, s:s, s:s}", "space", space_name(space), "checksum", checksum,
+                  "scale", scale, "precision", variant->floating ? "float32" : "quantized",
+                  "weights_crc32c", checksum_text(parameters, weights));
+    bool ok = parameters_write(parameters, TRAINED, path, metadata, error);
     json_decref(metadata);
     return ok;
 }
@@ -165,7 +211,9 @@ bool variant_train(const struct spec *spec, const struct variants *variants, int
                               .precision = variant->floating ? NETWORK_FLOAT : NETWORK_QUANTIZED,
                               .parameters = parameters,
                               .dataset = train,
-                              .seed = (uint64_t)spec->seed,
+                              /* Fine-tuning sees other patches first than retraining did. */
+                              .seed = (uint64_t)spec->seed + (variant->floating ? 0 : 1),
+                              .calibration_batches = spec->calibration_batches,
                               .settings = variant->floating ? &spec->retrain : &spec->quantize,
                               .loop = &loop};
     struct loop_summary summary;
