@@ -1,0 +1,296 @@
+/*
+ * Planted optimum: a teacher drawn from a small space, with random weights and one known choice in
+ * each slot, makes the targets. A strategy that searches this space must find the teacher's
+ * choices.
+ */
+#include "core/log.h"
+#include "core/memory.h"
+#include "core/random.h"
+#include "core/threads.h"
+#include "eval/evaluator.h"
+#include "eval/quantize.h"
+#include "search/run_search.h"
+#include "tests/support/search_setup.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { SEEDS = 5, MAX_SETTINGS = 40 };
+
+/* Sanitizers make it last too long; other tests run the same code. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED 0
+#endif
+
+/* --- The teacher ---------------------------------------------------------------------------------
+ */
+
+struct teacher {
+    struct architecture *architecture;
+    struct parameters *parameters;
+};
+
+static struct teacher draw_teacher(const struct search_setup *setup, uint64_t seed) {
+    struct error error = {0};
+    struct teacher teacher;
+    struct random random = random_at(seed, RANDOM_STREAM_TEACHER, 0);
+    teacher.architecture = architecture_create(setup->space);
+    architecture_randomize(teacher.architecture, &random);
+    teacher.parameters =
+        derived_parameters(setup->space, teacher.architecture, NETWORK_FLOAT, seed, &error);
+    search_setup_need(teacher.parameters != NULL, &error);
+    struct parameters *parameters = teacher.parameters;
+    for (size_t i = 0; i < parameters->count; i++) {
+        const struct parameter *item = &parameters->items[i];
+        if (item->kind != PARAMETER_WEIGHT) continue;
+        random = random_at(seed, RANDOM_STREAM_TEACHER, i + 1);
+        float *values = parameter_values(parameters, (int)i);
+        double deviation = item->fan_in > 0 ? 1 / sqrt(item->fan_in) : 0.1;
+        for (size_t j = 0; j < item->size; j++)
+            values[j] = (float)(deviation * random_normal(&random));
+    }
+    return teacher;
+}
+
+static void free_teacher(struct teacher *teacher) {
+    architecture_free(teacher->architecture);
+    parameters_free(teacher->parameters);
+}
+
+/* Mean and deviation of each colour of the teacher's output on one image. */
+static void measure_output(const struct teacher *teacher, const struct search_setup *setup,
+                           double mean[3], double deviation[3]) {
+    struct error error = {0};
+    const struct image *low = &setup->train.images[0].low;
+    struct network_options options = {.batch = 1,
+                                      .height = low->height,
+                                      .width = low->width,
+                                      .architecture = teacher->architecture};
+    struct network *network = network_build(setup->space, teacher->parameters, &options, &error);
+    search_setup_need(network != NULL, &error);
+    graph_mark_output(network->graph, network->output);
+    struct plan *plan = plan_create(network->graph, (struct plan_options){0}, &error);
+    search_setup_need(plan != NULL, &error);
+    struct sampler_spec sampling = {.patch = low->width, .half = SAMPLER_ALL, .range = 1};
+    struct sampler sampler;
+    struct shape input = network->graph->values[network->input].shape;
+    struct shape output = network->graph->values[network->output].shape;
+    float *high = memory_allocate(shape_floats(output) * sizeof *high);
+    search_setup_need(sampler_create(&setup->train, &sampling, &sampler, &error), &error);
+    sampler_batch(&sampler, 0, 1, plan_value(plan, network->input), input.pitch, high,
+                  output.pitch);
+    plan_forward(plan, (struct plan_step){0});
+    const float *values = plan_value(plan, network->output);
+    double count = (double)shape_pixels(output);
+    for (int c = 0; c < 3; c++) {
+        double sum = 0, squares = 0;
+        for (size_t i = 0; i < shape_pixels(output); i++) {
+            double value = (double)values[i * (size_t)output.pitch + (size_t)c];
+            sum += value;
+            squares += value * value;
+        }
+        mean[c] = sum / count;
+        deviation[c] = sqrt(squares / count - mean[c] * mean[c]);
+    }
+    memory_free(high);
+    sampler_free(&sampler);
+    plan_free(plan);
+    network_free(network);
+}
+
+/* Scales the last convolution of each path so that the outputs fill the range of a picture. */
+static void fit_to_pictures(struct teacher *teacher, const struct search_setup *setup) {
+    static const char *const colours[3] = {"red.second", "green.second", "blue.second"};
+    double mean[3], deviation[3];
+    measure_output(teacher, setup, mean, deviation);
+    for (int c = 0; c < 3; c++) {
+        size_t length = strlen(colours[c]);
+        for (size_t i = 0; i < teacher->parameters->count; i++) {
+            const struct parameter *item = &teacher->parameters->items[i];
+            if (strncmp(item->name, colours[c], length) != 0) continue;
+            bool is_bias = strcmp(item->name + strlen(item->name) - 5, ".bias") == 0;
+            float *values = parameter_values(teacher->parameters, (int)i);
+            for (size_t j = 0; j < item->size; j++) {
+                double value = ((double)values[j] - (is_bias ? mean[c] : 0)) * 0.15 / deviation[c];
+                values[j] = (float)(value + (is_bias ? 0.5 : 0));
+            }
+        }
+    }
+}
+
+/* Mixes noise into the low-resolution pictures: in the flat parts of dead leaves all candidates see
+ * the same, and a small picture has few others. */
+static void roughen(struct dataset *dataset, uint64_t seed) {
+    for (size_t i = 0; i < dataset->count; i++) {
+        struct image *low = &dataset->images[i].low;
+        struct random random = random_at(seed, RANDOM_STREAM_TEST, i);
+        for (size_t j = 0; j < image_bytes(low); j++)
+            low->pixels[j] = (unsigned char)((low->pixels[j] + random_below(&random, 256)) / 2);
+    }
+}
+
+/* Puts the teacher's pictures in the place of the high-resolution ones. */
+static void teach(struct teacher *teacher, const struct search_setup *setup,
+                  struct dataset *dataset) {
+    struct error error = {0};
+    struct evaluator evaluator =
+        evaluator_create(setup->space, teacher->architecture, teacher->parameters, NETWORK_FLOAT);
+    for (size_t i = 0; i < dataset->count; i++) {
+        struct dataset_image *image = &dataset->images[i];
+        image_free(&image->high);
+        image->high = evaluator_upscale(&evaluator, &image->low, &error);
+        search_setup_need(image->high.pixels != NULL, &error);
+    }
+    evaluator_free(&evaluator);
+}
+
+/* --- The students --------------------------------------------------------------------------------
+ */
+
+/* One strategy and what it must reach. */
+struct row {
+    const char *strategy;
+    double least_share; /* of the slots of all seeds */
+    const char *settings[MAX_SETTINGS];
+};
+
+/* What every strategy gets. Images have the size of a patch and are not turned: the teacher's own
+ * borders and directions are what is to be learned. */
+static const char *const common[] = {
+    "space=planted",
+    "let.width=16",
+    "scale=2",
+    "data.train_size=48",
+    "data.train_count=512",
+    "data.valid_size=48",
+    "data.valid_count=16",
+    "search.patch=24",
+    "search.batch=8",
+    "search.augment=false",
+    "search.learning_rate=1e-2",
+    "log.every=1000",
+};
+
+static const struct row rows[] = {
+    {"quantnas",
+     0.9,
+     {"search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",
+      "search.alpha_learning_rate=0.015", "search.bitops_penalty=2e-4",
+      "search.entropy_penalty=1e-3"}},
+    /* Its budget sees 24 of 4096 architectures: better than the quarter of all slots that chance
+     * gives is all that can be asked. */
+    {"random", 0.35, {"search.trials=24", "search.trial_steps=80", "search.bitops_penalty=1e-4"}},
+};
+
+/* How many slots of the teacher of `seed` the strategy finds. */
+static int find_slots(const struct row *row, int seed, int *slots) {
+    const char *settings[MAX_SETTINGS + 10];
+    char strategy[64], number[32];
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        settings[count++] = common[i];
+    for (size_t i = 0; i < MAX_SETTINGS && row->settings[i]; i++)
+        settings[count++] = row->settings[i];
+    snprintf(strategy, sizeof strategy, "search.strategy=%s", row->strategy);
+    snprintf(number, sizeof number, "seed=%d", seed);
+    settings[count++] = strategy;
+    settings[count++] = number;
+    settings[count] = NULL;
+
+    struct error error = {0};
+    struct search_setup setup;
+    struct search_outcome outcome;
+    search_setup_open(&setup, NULL, settings);
+    roughen(&setup.train, (uint64_t)seed);
+    roughen(&setup.valid, (uint64_t)seed + 1000);
+    struct teacher teacher = draw_teacher(&setup, (uint64_t)seed);
+    fit_to_pictures(&teacher, &setup);
+    teach(&teacher, &setup, &setup.train);
+    teach(&teacher, &setup, &setup.valid);
+    search_setup_need(search_run(&setup.search, NULL, NULL, false, &outcome, &error), &error);
+    int found = 0;
+    *slots = setup.search.slots->count;
+    for (int s = 0; s < *slots; s++) {
+        const struct slot *slot = &setup.search.slots->items[s];
+        int planted = architecture_candidate(teacher.architecture, s);
+        int chosen = architecture_candidate(outcome.architecture, s);
+        found += chosen == planted;
+        if (chosen != planted)
+            printf("%s, seed %d: %s is %s, found %s\n", row->strategy, seed, slot->name,
+                   slot->candidates[planted].name, slot->candidates[chosen].name);
+    }
+    printf("%s, seed %d: %d of %d slots found\n", row->strategy, seed, found, *slots);
+    search_outcome_free(&outcome);
+    free_teacher(&teacher);
+    search_setup_close(&setup);
+    return found;
+}
+
+static void chance_finds_at_most_two_of_five_slots(void **state) {
+    (void)state;
+    static const char *const settings[] = {"space=planted", "scale=2", "data.train_count=1",
+                                           "data.valid_count=1", NULL};
+    struct search_setup setup;
+    search_setup_open(&setup, NULL, settings);
+    double expected = 0;
+    for (int s = 0; s < setup.search.slots->count; s++)
+        expected += 1.0 / setup.search.slots->items[s].candidate_count;
+    assert_true(expected <= 0.4 * setup.search.slots->count);
+    search_setup_close(&setup);
+}
+
+static void every_strategy_finds_the_planted_optimum(void **state) {
+    (void)state;
+    if (IS_SANITIZED) {
+        printf("skipped: lasts too long under a sanitizer\n");
+        skip();
+    }
+    bool good = true;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int found = 0, all = 0;
+        for (int seed = 1; seed <= SEEDS; seed++) {
+            int slots;
+            found += find_slots(&rows[i], seed, &slots);
+            all += slots;
+        }
+        printf("%s: %d of %d slots\n", rows[i].strategy, found, all);
+        good &= found >= rows[i].least_share * all;
+    }
+    assert_true(good);
+}
+
+static void every_strategy_has_a_row(void **state) {
+    (void)state;
+    for (int i = 0; i < strategy_count; i++) {
+        bool found = false;
+        for (size_t j = 0; j < sizeof rows / sizeof *rows; j++)
+            found |= strcmp(rows[j].strategy, strategy_table[i]->name) == 0;
+        if (!found) print_error("no row for the strategy %s\n", strategy_table[i]->name);
+        assert_true(found);
+    }
+}
+
+int main(void) {
+    log_set_level(LOG_QUIET);
+    threads_set(0);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chance_finds_at_most_two_of_five_slots),
+        cmocka_unit_test(every_strategy_has_a_row),
+        cmocka_unit_test(every_strategy_finds_the_planted_optimum),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
