@@ -36,7 +36,7 @@ static void drop_repeated(struct variants *variants) {
         if (other->origin != last->origin || other->floating ||
             !architecture_equal(other->architecture, last->architecture))
             continue;
-        log_info("%s is the same network as %s", last->name, other->name);
+        log_debug("%s is the same network as %s", last->name, other->name);
         architecture_free(last->architecture);
         variants->count--;
         return;
