@@ -109,12 +109,13 @@ static void print_memory(const struct facts *facts, bool is_space) {
     } rows[] = {{"search step", memory->search},
                 {"retraining step", memory->retrain},
                 {"quantization step", memory->quantize},
+                {"evaluation", memory->evaluate},
                 {"parameters and optimizer", memory->parameters},
                 {"data", memory->data},
                 {"whole process", memory->total}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         /* A space alone has only a search step. */
-        if (is_space && i != 0 && i != 3) continue;
+        if (is_space && i != 0 && i != 4) continue;
         table_cell(&table, rows[i].name);
         table_cell(&table, units_file_size(rows[i].bytes, text));
     }
@@ -187,6 +188,7 @@ static void print_document(const struct facts *facts, const char *path, bool is_
     if (!is_space) {
         json_object_set_new(memory, "retrain", output_number(facts->memory.retrain));
         json_object_set_new(memory, "quantize", output_number(facts->memory.quantize));
+        json_object_set_new(memory, "evaluate", output_number(facts->memory.evaluate));
         json_object_set_new(memory, "data", output_number(facts->memory.data));
         json_object_set_new(memory, "total", output_number(facts->memory.total));
     }
