@@ -136,15 +136,25 @@ static void writing_where_it_cannot_be_says_why(void **state) {
     assert_false(file_write(*state, "x", 1, &error));
     assert_non_null(strstr(error.text, "Is a directory"));
     error_clear(&error);
+    assert_int_equal(entries(state), 1);
+}
+
+/* A full disk. Only the device will do: a plain file of that name would be written over. */
+static void a_full_disk_is_reported(void **state) {
+    (void)state;
+    struct stat status;
+    if (stat("/dev/full", &status) != 0 || !S_ISCHR(status.st_mode)) {
+        print_message("skipped: this machine has no device /dev/full\n");
+        skip();
+    }
+    struct error error = {0};
     assert_false(file_write("/dev/full", "x", 1, &error));
     assert_non_null(strstr(error.text, "No space left"));
     error_clear(&error);
     assert_false(file_append("/dev/full", "x", 1, &error));
     assert_non_null(strstr(error.text, "No space left"));
-    struct stat status;
     assert_int_equal(stat("/dev/full", &status), 0);
     assert_true(S_ISCHR(status.st_mode));
-    assert_int_equal(entries(state), 1);
 }
 
 static void writing_keeps_mode_and_links(void **state) {
@@ -266,6 +276,7 @@ int main(void) {
         IN_FOLDER(reading_errors_carry_the_code_and_name_the_file),
         IN_FOLDER(a_failed_write_keeps_the_old_file_and_leaves_nothing),
         IN_FOLDER(writing_where_it_cannot_be_says_why),
+        cmocka_unit_test(a_full_disk_is_reported),
         IN_FOLDER(writing_keeps_mode_and_links),
         IN_FOLDER(appending_and_copying_keep_all_bytes),
         IN_FOLDER(folders_are_created_with_parents_and_removed_whole),
