@@ -3,7 +3,6 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "eval/image.h"
 #include "search/pipeline_check.h"
 #include "search/pipeline_score.h"
 #include "search/variant.h"

@@ -22,7 +22,8 @@ bool pipeline_check_images(const struct spec *spec, const struct space *space, c
                            const struct dataset *dataset, struct error *error);
 /* Test sets: whether they are there and fit. */
 bool pipeline_check_tests(const struct spec *spec, const struct space *space, struct error *error);
-/* Whether weights of a supernet are wanted that no stage makes. `run_path`: folder of the run. */
+/* Whether weights of a supernet are wanted that no stage makes. They are looked
+ * for in the folder of the run. */
 bool pipeline_check_origin(const struct spec *spec, unsigned stages, struct error *error);
 
 #endif
