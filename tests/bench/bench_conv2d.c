@@ -15,7 +15,7 @@
 #include "core/random.h"
 #include "core/threads.h"
 #include "ops/conv2d_kernel.h"
-#include "ops/kernel_simd.h"
+#include "ops/peak.h"
 
 enum pass { PASS_FORWARD, PASS_BACKWARD_DATA, PASS_BACKWARD_WEIGHT, PASS_COUNT };
 static const char *const pass_names[] = {"forward", "backward_data", "backward_weight"};
@@ -51,42 +51,6 @@ static const struct bench_case cases[] = {
     {"48x48 12-12 k3", 16, 48, 12, 12, 3, 3, 1, 1, 1},
     {"48x48 12-12 k3 stride 2", 16, 48, 12, 12, 3, 3, 2, 1, 1},
 };
-
-/* Without a use of the sums the compiler would drop the loop that makes them. */
-static volatile float peak_total;
-
-/* Independent chains of multiply-adds in registers, enough to hide their latency. */
-static double peak_flops_once(void) {
-    typedef SIMD_PASTE(simd_float, SIMD_LANES) vector;
-    enum { CHAINS = 12, ROUNDS = 400000 };
-    int threads = threads_get();
-    double begin = omp_get_wtime();
-    float total = 0;
-#pragma omp parallel num_threads(threads) reduction(+ : total)
-    {
-        vector sums[CHAINS];
-        vector scale = (vector){0} + 0.999F, shift = (vector){0} + 1e-3F;
-        SIMD_KEEP(scale);
-        SIMD_KEEP(shift);
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            sums[i] = (vector){0} + (float)i;
-        for (int round = 0; round < ROUNDS; round++)
-#pragma GCC unroll 12
-            for (int i = 0; i < CHAINS; i++) {
-                sums[i] = sums[i] * scale + shift;
-                SIMD_KEEP(sums[i]);
-            }
-        vector sum = (vector){0};
-#pragma GCC unroll 12
-        for (int i = 0; i < CHAINS; i++)
-            sum += sums[i];
-        for (int lane = 0; lane < SIMD_LANES; lane++)
-            total += sum[lane];
-    }
-    peak_total = total;
-    return 2.0 * CHAINS * ROUNDS * SIMD_LANES * threads / (omp_get_wtime() - begin);
-}
 
 struct buffers {
     float *input, *weight, *bias, *output, *grad_weight, *grad_bias;
@@ -215,7 +179,7 @@ int main(int argc, char **argv) {
         printf("[");
     else
         printf("%-28s %-16s %8s %8s %8s   (%d threads, %d lanes)\n", "shape", "pass", "gflops",
-               "peak", "fraction", threads_get(), SIMD_LANES);
+               "peak", "fraction", threads_get(), peak_lanes());
     const char *separator = "\n";
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         if (!strstr(cases[i].name, only)) continue;

@@ -1,0 +1,45 @@
+#include "ops/peak.h"
+
+#include <omp.h>
+
+#include "core/threads.h"
+#include "ops/kernel_simd.h"
+
+/* Without a use of the sums the compiler would drop the loop that makes them. */
+static volatile float peak_total;
+
+int peak_lanes(void) {
+    return SIMD_LANES;
+}
+
+double peak_flops_once(void) {
+    typedef SIMD_PASTE(simd_float, SIMD_LANES) vector;
+    enum { CHAINS = 12, ROUNDS = 400000 };
+    int threads = threads_get();
+    double begin = omp_get_wtime();
+    float total = 0;
+#pragma omp parallel num_threads(threads) reduction(+ : total)
+    {
+        vector sums[CHAINS];
+        vector scale = (vector){0} + 0.999F, shift = (vector){0} + 1e-3F;
+        SIMD_KEEP(scale);
+        SIMD_KEEP(shift);
+#pragma GCC unroll 12
+        for (int i = 0; i < CHAINS; i++)
+            sums[i] = (vector){0} + (float)i;
+        for (int round = 0; round < ROUNDS; round++)
+#pragma GCC unroll 12
+            for (int i = 0; i < CHAINS; i++) {
+                sums[i] = sums[i] * scale + shift;
+                SIMD_KEEP(sums[i]);
+            }
+        vector sum = (vector){0};
+#pragma GCC unroll 12
+        for (int i = 0; i < CHAINS; i++)
+            sum += sums[i];
+        for (int lane = 0; lane < SIMD_LANES; lane++)
+            total += sum[lane];
+    }
+    peak_total = total;
+    return 2.0 * CHAINS * ROUNDS * SIMD_LANES * threads / (omp_get_wtime() - begin);
+}
