@@ -140,20 +140,22 @@ static void run_tile(const struct correlation *c, int index, float *buffer) {
                       c->keep);
 }
 
-void conv2d_dense_correlate(const struct conv2d_dense *dense, const float *input,
-                            const float *weight, bool transposed, const float *bias, float *output,
-                            bool accumulate, void *scratch) {
-    struct correlation c = {
-        .dense = *dense, .input = input, .output = output, .accumulate = accumulate};
+void conv2d_dense_correlate(const struct conv2d_dense *dense,
+                            const struct conv2d_correlate_arrays *arrays) {
+    const float *bias = arrays->bias;
+    struct correlation c = {.dense = *dense,
+                            .input = arrays->input,
+                            .output = arrays->output,
+                            .accumulate = arrays->accumulate};
     c.tiling = conv2d_tiling_make(&c.dense);
     c.runs = conv2d_runs_of(&c.dense);
     const struct conv2d_dense *d = &c.dense;
     const struct conv2d_tiling *t = &c.tiling;
 
-    float *packed = scratch;
+    float *packed = arrays->scratch;
     float *start = packed + packed_floats(d, t);
     float *buffers = start + start_floats(d, t);
-    conv2d_pack_weight(d, t, weight, transposed, packed);
+    conv2d_pack_weight(d, t, arrays->weight, arrays->transposed, packed);
     memset(start, 0, start_floats(d, t) * sizeof(float));
     for (int channel = 0; bias && channel < d->groups * d->out_per_group; channel++)
         start[(size_t)(channel / d->out_per_group) * t->channel_width +

@@ -83,15 +83,25 @@ void conv2d_pack_weight(const struct conv2d_dense *dense, const struct conv2d_ti
 void conv2d_unpack_weight(const struct conv2d_dense *dense, const struct conv2d_tiling *tiling,
                           const float *packed, float *grad_weight);
 
+/* The arrays of one sliding product, as conv2d_kernel.h describes them. */
+struct conv2d_correlate_arrays {
+    const struct conv2d_map *load, *store; /* or NULL */
+    const float *input, *weight;
+    bool transposed;   /* the weights as backward-data uses them */
+    const float *bias; /* or NULL */
+    float *output;
+    bool accumulate;
+    void *scratch;
+};
+
 size_t conv2d_dense_correlate_scratch(const struct conv2d_dense *dense);
 /* The sliding product itself, for forward and backward-data. */
-void conv2d_dense_correlate(const struct conv2d_dense *dense, const float *input,
-                            const float *weight, bool transposed, const float *bias, float *output,
-                            bool accumulate, void *scratch);
+void conv2d_dense_correlate(const struct conv2d_dense *dense,
+                            const struct conv2d_correlate_arrays *arrays);
 
 size_t conv2d_dense_weight_scratch(const struct conv2d_shape *shape);
-void conv2d_dense_backward_weight(const struct conv2d_shape *shape, const float *input,
-                                  const float *grad_output, float *grad_weight, float *grad_bias,
-                                  void *scratch);
+void conv2d_dense_backward_weight(const struct conv2d_shape *shape, const struct conv2d_maps *maps,
+                                  const float *input, const float *grad_output, float *grad_weight,
+                                  float *grad_bias, void *scratch);
 
 #endif

@@ -219,9 +219,10 @@ static void add_chunks(const struct weight_gradient *w, float *sums) {
     }
 }
 
-void conv2d_dense_backward_weight(const struct conv2d_shape *shape, const float *input,
-                                  const float *grad_output, float *grad_weight, float *grad_bias,
-                                  void *scratch) {
+void conv2d_dense_backward_weight(const struct conv2d_shape *shape, const struct conv2d_maps *maps,
+                                  const float *input, const float *grad_output, float *grad_weight,
+                                  float *grad_bias, void *scratch) {
+    (void)maps;
     struct weight_gradient w = plan(shape);
     if (w.chunks == 0) return;
     w.input = input;

@@ -188,14 +188,17 @@ size_t conv2d_depthwise_correlate_scratch(const struct conv2d_dense *d) {
     return ((size_t)(d->kernel_h * d->kernel_w) + 1) * channels * sizeof(float);
 }
 
-void conv2d_depthwise_correlate(const struct conv2d_dense *dense, const float *input,
-                                const float *weight, bool flipped, const float *bias, float *output,
-                                bool accumulate, void *scratch) {
-    struct depthwise w = {
-        .dense = *dense, .input = input, .output = output, .accumulate = accumulate};
+void conv2d_depthwise_correlate(const struct conv2d_dense *dense,
+                                const struct conv2d_correlate_arrays *arrays) {
+    const float *weight = arrays->weight, *bias = arrays->bias;
+    bool flipped = arrays->transposed;
+    struct depthwise w = {.dense = *dense,
+                          .input = arrays->input,
+                          .output = arrays->output,
+                          .accumulate = arrays->accumulate};
     w.channels = conv2d_round_up((size_t)dense->groups, 8);
     int taps = dense->kernel_h * dense->kernel_w;
-    float *packed = scratch;
+    float *packed = arrays->scratch;
     float *start = packed + (size_t)taps * w.channels;
     memset(packed, 0, ((size_t)taps + 1) * w.channels * sizeof(float));
     for (int channel = 0; channel < dense->groups; channel++)

@@ -11,13 +11,13 @@
 bool conv2d_is_depthwise(const struct conv2d_shape *shape);
 
 size_t conv2d_depthwise_correlate_scratch(const struct conv2d_dense *dense);
-/* Forward, and backward-data with `flipped` taps. */
-void conv2d_depthwise_correlate(const struct conv2d_dense *dense, const float *input,
-                                const float *weight, bool flipped, const float *bias, float *output,
-                                bool accumulate, void *scratch);
+/* Forward, and backward-data with flipped taps. */
+void conv2d_depthwise_correlate(const struct conv2d_dense *dense,
+                                const struct conv2d_correlate_arrays *arrays);
 
 size_t conv2d_depthwise_weight_scratch(const struct conv2d_shape *shape);
-void conv2d_depthwise_backward_weight(const struct conv2d_shape *shape, const float *input,
+void conv2d_depthwise_backward_weight(const struct conv2d_shape *shape,
+                                      const struct conv2d_maps *maps, const float *input,
                                       const float *grad_output, float *grad_weight,
                                       float *grad_bias, void *scratch);
 

@@ -142,9 +142,11 @@ static void sum_row(const struct depthwise_gradient *w, int index, float *sums) 
             bias[c] += gradient[(size_t)x * d->out_pitch + c];
 }
 
-void conv2d_depthwise_backward_weight(const struct conv2d_shape *shape, const float *input,
+void conv2d_depthwise_backward_weight(const struct conv2d_shape *shape,
+                                      const struct conv2d_maps *maps, const float *input,
                                       const float *grad_output, float *grad_weight,
                                       float *grad_bias, void *scratch) {
+    (void)maps;
     struct depthwise_gradient w = plan(shape);
     w.input = input;
     w.grad_output = grad_output;

@@ -15,36 +15,62 @@ void conv2d_shape_complete(struct conv2d_shape *s) {
     s->out_pitch = (int)conv2d_round_up((size_t)s->out_channels, 8);
 }
 
-size_t conv2d_forward_scratch(const struct conv2d_shape *shape) {
-    struct conv2d_dense dense = conv2d_dense_forward(shape);
-    return conv2d_is_depthwise(shape) ? conv2d_depthwise_correlate_scratch(&dense)
-                                      : conv2d_dense_correlate_scratch(&dense);
+static size_t correlate_scratch(const struct conv2d_shape *shape,
+                                const struct conv2d_dense *dense) {
+    return conv2d_is_depthwise(shape) ? conv2d_depthwise_correlate_scratch(dense)
+                                      : conv2d_dense_correlate_scratch(dense);
 }
 
-void conv2d_forward(const struct conv2d_shape *shape, const float *input, const float *weight,
-                    const float *bias, float *output, void *scratch) {
-    struct conv2d_dense dense = conv2d_dense_forward(shape);
+static void correlate(const struct conv2d_shape *shape, const struct conv2d_dense *dense,
+                      const struct conv2d_correlate_arrays *arrays) {
     if (conv2d_is_depthwise(shape))
-        conv2d_depthwise_correlate(&dense, input, weight, false, bias, output, false, scratch);
+        conv2d_depthwise_correlate(dense, arrays);
     else
-        conv2d_dense_correlate(&dense, input, weight, false, bias, output, false, scratch);
+        conv2d_dense_correlate(dense, arrays);
+}
+
+size_t conv2d_forward_scratch(const struct conv2d_shape *shape) {
+    struct conv2d_dense dense = conv2d_dense_forward(shape);
+    return correlate_scratch(shape, &dense);
+}
+
+void conv2d_forward(const struct conv2d_shape *shape, const struct conv2d_maps *maps,
+                    const float *input, const float *weight, const float *bias, float *output,
+                    bool accumulate, void *scratch) {
+    struct conv2d_dense dense = conv2d_dense_forward(shape);
+    struct conv2d_correlate_arrays arrays = {
+        .load = maps ? maps->input : NULL,
+        .store = maps ? maps->output : NULL,
+        .input = input,
+        .weight = weight,
+        .bias = bias,
+        .output = output,
+        .accumulate = accumulate,
+        .scratch = scratch,
+    };
+    correlate(shape, &dense, &arrays);
 }
 
 size_t conv2d_backward_data_scratch(const struct conv2d_shape *shape) {
     struct conv2d_dense dense = conv2d_dense_backward_data(shape);
-    return conv2d_is_depthwise(shape) ? conv2d_depthwise_correlate_scratch(&dense)
-                                      : conv2d_dense_correlate_scratch(&dense);
+    return correlate_scratch(shape, &dense);
 }
 
-void conv2d_backward_data(const struct conv2d_shape *shape, const float *grad_output,
-                          const float *weight, float *grad_input, bool accumulate, void *scratch) {
+void conv2d_backward_data(const struct conv2d_shape *shape, const struct conv2d_maps *maps,
+                          const float *grad_output, const float *weight, float *grad_input,
+                          bool accumulate, void *scratch) {
     struct conv2d_dense dense = conv2d_dense_backward_data(shape);
-    if (conv2d_is_depthwise(shape))
-        conv2d_depthwise_correlate(&dense, grad_output, weight, true, NULL, grad_input, accumulate,
-                                   scratch);
-    else
-        conv2d_dense_correlate(&dense, grad_output, weight, true, NULL, grad_input, accumulate,
-                               scratch);
+    struct conv2d_correlate_arrays arrays = {
+        .load = maps ? maps->gradient : NULL,
+        .store = maps ? maps->output : NULL,
+        .input = grad_output,
+        .weight = weight,
+        .transposed = true,
+        .output = grad_input,
+        .accumulate = accumulate,
+        .scratch = scratch,
+    };
+    correlate(shape, &dense, &arrays);
 }
 
 size_t conv2d_backward_weight_scratch(const struct conv2d_shape *shape) {
@@ -52,12 +78,13 @@ size_t conv2d_backward_weight_scratch(const struct conv2d_shape *shape) {
                                       : conv2d_dense_weight_scratch(shape);
 }
 
-void conv2d_backward_weight(const struct conv2d_shape *shape, const float *input,
-                            const float *grad_output, float *grad_weight, float *grad_bias,
-                            void *scratch) {
+void conv2d_backward_weight(const struct conv2d_shape *shape, const struct conv2d_maps *maps,
+                            const float *input, const float *grad_output, float *grad_weight,
+                            float *grad_bias, void *scratch) {
     if (conv2d_is_depthwise(shape))
-        conv2d_depthwise_backward_weight(shape, input, grad_output, grad_weight, grad_bias,
+        conv2d_depthwise_backward_weight(shape, maps, input, grad_output, grad_weight, grad_bias,
                                          scratch);
     else
-        conv2d_dense_backward_weight(shape, input, grad_output, grad_weight, grad_bias, scratch);
+        conv2d_dense_backward_weight(shape, maps, input, grad_output, grad_weight, grad_bias,
+                                     scratch);
 }

@@ -54,7 +54,7 @@ static double forward_element(const struct conv2d_shape *s, const float *input, 
 }
 
 void conv2d_forward_reference(const struct conv2d_shape *s, const float *input, const float *weight,
-                              const float *bias, float *output) {
+                              const float *bias, float *output, bool accumulate) {
     for (int image = 0; image < s->batch; image++)
         for (int y = 0; y < s->out_height; y++)
             for (int x = 0; x < s->out_width; x++) {
@@ -62,7 +62,8 @@ void conv2d_forward_reference(const struct conv2d_shape *s, const float *input, 
                                             (size_t)s->out_pitch;
                 for (int out = 0; out < s->out_channels; out++) {
                     double sum = forward_element(s, input, weight, image, y, x, out);
-                    pixel[out] = (float)(sum + (bias ? (double)bias[out] : 0.0));
+                    sum += bias ? (double)bias[out] : 0.0;
+                    pixel[out] = (float)(sum + (accumulate ? (double)pixel[out] : 0.0));
                 }
                 for (int pad = s->out_channels; pad < round_up_8(s->out_channels); pad++)
                     pixel[pad] = 0;

@@ -90,8 +90,9 @@ size_t conv_scratch_bytes(const struct conv2d_shape *shape, enum op_pass pass) {
 }
 
 void conv_forward(const struct conv2d_shape *shape, const struct op_call *call) {
-    conv2d_forward(shape, call->input[0], call->input[1],
-                   call->input_count > 2 ? call->input[2] : NULL, call->output, call->scratch);
+    conv2d_forward(shape, NULL, call->input[0], call->input[1],
+                   call->input_count > 2 ? call->input[2] : NULL, call->output, false,
+                   call->scratch);
 }
 
 /* The bias alone, where the weight is not trained. */
@@ -119,13 +120,13 @@ void conv_backward(const struct conv2d_shape *shape, const struct op_call *call)
         memset(grad_bias, 0, shape_floats(call->input_shape[2]) * sizeof(float));
     }
     if (grad_weight) {
-        conv2d_backward_weight(shape, call->input[0], call->grad_output, grad_weight, grad_bias,
-                               call->scratch);
+        conv2d_backward_weight(shape, NULL, call->input[0], call->grad_output, grad_weight,
+                               grad_bias, call->scratch);
     } else if (grad_bias) {
         add_bias_gradient(call, grad_bias);
     }
     if (call->grad_input[0]) {
-        conv2d_backward_data(shape, call->grad_output, call->input[1], call->grad_input[0],
+        conv2d_backward_data(shape, NULL, call->grad_output, call->input[1], call->grad_input[0],
                              call->accumulate[0], call->scratch);
     }
 }

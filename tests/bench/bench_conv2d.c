@@ -100,11 +100,12 @@ static void buffers_free(struct buffers *b) {
 
 static void run_pass(const struct conv2d_shape *s, struct buffers *b, enum pass pass) {
     if (pass == PASS_FORWARD)
-        conv2d_forward(s, b->input, b->weight, b->bias, b->output, b->scratch);
+        conv2d_forward(s, NULL, b->input, b->weight, b->bias, b->output, false, b->scratch);
     else if (pass == PASS_BACKWARD_DATA)
-        conv2d_backward_data(s, b->output, b->weight, b->input, false, b->scratch);
+        conv2d_backward_data(s, NULL, b->output, b->weight, b->input, false, b->scratch);
     else
-        conv2d_backward_weight(s, b->input, b->output, b->grad_weight, b->grad_bias, b->scratch);
+        conv2d_backward_weight(s, NULL, b->input, b->output, b->grad_weight, b->grad_bias,
+                               b->scratch);
 }
 
 static int compare_doubles(const void *a, const void *b) {

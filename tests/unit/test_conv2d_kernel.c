@@ -180,38 +180,48 @@ static void assert_same_bits(const float *a, const float *b, size_t count) {
 }
 
 static void run_forward(const struct arrays *a, const float *input, const float *bias,
-                        float *output) {
+                        float *output, bool accumulate) {
     void *scratch = dirty_scratch(conv2d_forward_scratch(&a->shape));
-    conv2d_forward(&a->shape, input, a->weight, bias, output, scratch);
+    conv2d_forward(&a->shape, NULL, input, a->weight, bias, output, accumulate, scratch);
     memory_free(scratch);
 }
 
 static void run_backward_data(const struct arrays *a, float *grad_input, bool accumulate) {
     void *scratch = dirty_scratch(conv2d_backward_data_scratch(&a->shape));
-    conv2d_backward_data(&a->shape, a->output, a->weight, grad_input, accumulate, scratch);
+    conv2d_backward_data(&a->shape, NULL, a->output, a->weight, grad_input, accumulate, scratch);
     memory_free(scratch);
 }
 
 static void run_backward_weight(const struct arrays *a, float *grad_weight, float *grad_bias) {
     void *scratch = dirty_scratch(conv2d_backward_weight_scratch(&a->shape));
-    conv2d_backward_weight(&a->shape, a->input, a->output, grad_weight, grad_bias, scratch);
+    conv2d_backward_weight(&a->shape, NULL, a->input, a->output, grad_weight, grad_bias, scratch);
     memory_free(scratch);
 }
 
-static void forward_matches_reference(void **state) {
-    (void)state;
+static void check_forward(bool accumulate) {
     for (size_t i = 0; i < shape_count(); i++) {
         struct arrays a = arrays_make(shape_at(i));
         const float *bias = i % 2 ? a.bias : NULL;
-        float *expected = dirty_scratch(a.outputs * sizeof(float));
-        float *actual = dirty_scratch(a.outputs * sizeof(float));
-        conv2d_forward_reference(&a.shape, a.input, a.weight, bias, expected);
-        run_forward(&a, a.input, bias, actual);
+        size_t bytes = a.outputs * sizeof(float);
+        float *expected = accumulate ? copy_floats(a.output, a.outputs) : dirty_scratch(bytes);
+        float *actual = accumulate ? copy_floats(a.output, a.outputs) : dirty_scratch(bytes);
+        conv2d_forward_reference(&a.shape, a.input, a.weight, bias, expected, accumulate);
+        run_forward(&a, a.input, bias, actual, accumulate);
         assert_close(&a.shape, actual, expected, a.outputs);
         memory_free(expected);
         memory_free(actual);
         arrays_free(&a);
     }
+}
+
+static void forward_matches_reference(void **state) {
+    (void)state;
+    check_forward(false);
+}
+
+static void forward_adds_when_asked(void **state) {
+    (void)state;
+    check_forward(true);
 }
 
 static void check_backward_data(bool accumulate) {
@@ -275,7 +285,7 @@ static void results_are_the_same_bits_on_any_number_of_threads(void **state) {
             grad_input[run] = memory_allocate_aligned(a.inputs * sizeof(float));
             grad_weight[run] = memory_allocate_aligned(a.weights * sizeof(float));
             grad_bias[run] = memory_allocate_aligned(out * sizeof(float));
-            run_forward(&a, a.input, a.bias, output[run]);
+            run_forward(&a, a.input, a.bias, output[run], false);
             run_backward_data(&a, grad_input[run], false);
             run_backward_weight(&a, grad_weight[run], grad_bias[run]);
             assert_same_bits(output[run], output[0], a.outputs);
@@ -305,11 +315,11 @@ static void not_a_number_stays_in_its_image(void **state) {
         int sick = s->batch / 2;
         float *clean = dirty_scratch(a.outputs * sizeof(float));
         float *output = dirty_scratch(a.outputs * sizeof(float));
-        run_forward(&a, a.input, a.bias, clean);
+        run_forward(&a, a.input, a.bias, clean, false);
         for (size_t k = 0; k < image_in; k++)
             a.input[(size_t)sick * image_in + k] = NAN;
         zero_padding(a.input, a.inputs, s->in_channels, s->in_pitch);
-        run_forward(&a, a.input, a.bias, output);
+        run_forward(&a, a.input, a.bias, output, false);
         for (int image = 0; image < s->batch; image++)
             if (image != sick)
                 assert_same_bits(output + (size_t)image * image_out,
@@ -334,9 +344,9 @@ static void channels_beyond_the_padding_are_left_alone(void **state) {
         float *output = dirty_scratch(a.outputs * sizeof(float));
         float *expected = dirty_scratch(a.outputs * sizeof(float));
         float *grad_input = dirty_scratch(a.inputs * sizeof(float));
-        run_forward(&a, a.input, a.bias, output);
+        run_forward(&a, a.input, a.bias, output, false);
         run_backward_data(&a, grad_input, false);
-        conv2d_forward_reference(&s, a.input, a.weight, a.bias, expected);
+        conv2d_forward_reference(&s, a.input, a.weight, a.bias, expected, false);
         for (size_t k = 0; k < a.outputs; k++) {
             bool own = (int)(k % (size_t)s.out_pitch) < out_own;
             assert_int_equal(own, !isnan(output[k]));
@@ -355,7 +365,7 @@ static void channels_beyond_the_padding_are_left_alone(void **state) {
 /* sum(output * direction), in double precision. */
 static double projected(const struct arrays *a, const float *direction, float *output) {
     double sum = 0;
-    conv2d_forward_reference(&a->shape, a->input, a->weight, a->bias, output);
+    conv2d_forward_reference(&a->shape, a->input, a->weight, a->bias, output, false);
     for (size_t i = 0; i < a->outputs; i++)
         sum += (double)output[i] * (double)direction[i];
     return sum;
@@ -422,6 +432,7 @@ static void out_size_counts_the_places_of_the_kernel(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forward_matches_reference),
+        cmocka_unit_test(forward_adds_when_asked),
         cmocka_unit_test(backward_data_matches_reference),
         cmocka_unit_test(backward_data_adds_when_asked),
         cmocka_unit_test(backward_weight_adds_what_the_reference_adds),
