@@ -86,7 +86,7 @@ static struct quantize_mix hwgq_mixture(const struct op_call *call, double **dot
     struct quantize_mix mix = quantize_mix_in(call->scratch, call->output_shape, false, count);
     *dots = (double *)(void *)(mix.candidates + count);
     float *shares = (float *)(void *)(*dots + count);
-    shares_of(call->input[1] + (int)call->attribute[HWGQ_MIX_FIRST], count, 0, shares);
+    shares_of(call->input[1] + (int)call->attribute[HWGQ_MIX_FIRST], call->list, count, 0, shares);
     for (int b = 0; b < count; b++) {
         quantize_candidate_hwgq(&mix.candidates[b], call->list[b]);
         mix.candidates[b].share = shares[b];
@@ -110,8 +110,8 @@ static void hwgq_mix_backward(const struct op_call *call) {
     if (!mix.wants_dot) return;
     for (int b = 0; b < mix.count; b++)
         dots[b] = mix.candidates[b].dot;
-    shares_backward(call->input[1], (int)call->attribute[HWGQ_MIX_FIRST], mix.count, 0, dots,
-                    call->grad_input[1], call->input_shape[1], call->accumulate[1]);
+    shares_backward(call->input[1], (int)call->attribute[HWGQ_MIX_FIRST], call->list, mix.count, 0,
+                    dots, call->grad_input[1], call->input_shape[1], call->accumulate[1]);
 }
 
 const struct op op_hwgq_mix = {

@@ -150,7 +150,7 @@ static struct quantize_mix lsq_mixture(const struct op_call *call, double **dots
                                               attribute[LSQ_MIX_PER_CHANNEL] != 0, count);
     *dots = (double *)(void *)(mix.candidates + count);
     float *shares = (float *)(void *)(*dots + count);
-    shares_of(call->input[1] + (int)attribute[LSQ_MIX_FIRST], count, 0, shares);
+    shares_of(call->input[1] + (int)attribute[LSQ_MIX_FIRST], call->list, count, 0, shares);
     for (int b = 0; b < count; b++) {
         set_levels(&mix.candidates[b],
                    quantizer_levels(call->list[b], attribute[LSQ_MIX_SIGNED] != 0,
@@ -181,8 +181,8 @@ static void lsq_mix_backward(const struct op_call *call) {
     if (!mix.wants_dot) return;
     for (int b = 0; b < mix.count; b++)
         dots[b] = mix.candidates[b].dot;
-    shares_backward(call->input[1], (int)call->attribute[LSQ_MIX_FIRST], mix.count, 0, dots,
-                    call->grad_input[1], call->input_shape[1], call->accumulate[1]);
+    shares_backward(call->input[1], (int)call->attribute[LSQ_MIX_FIRST], call->list, mix.count, 0,
+                    dots, call->grad_input[1], call->input_shape[1], call->accumulate[1]);
 }
 
 const struct op op_lsq_mix = {

@@ -10,15 +10,16 @@
 #include "ops/op_list.h"
 #include "ops/shares.h"
 
-enum { NOISE_FIRST, NOISE_DISTRIBUTION, NOISE_GRADIENT };
+enum { NOISE_FIRST, NOISE_DISTRIBUTION, NOISE_GRADIENT, NOISE_DRAWS };
 enum { DISTRIBUTION_NORMAL, DISTRIBUTION_UNIFORM };
 enum { GRADIENT_STRAIGHT_THROUGH, GRADIENT_DETACHED };
+enum { DRAWS_PER_BITS, DRAWS_ONE };
 
 static const char *const distributions[] = {"normal", "uniform", NULL};
 static const char *const gradients[] = {"straight_through", "detached", NULL};
+static const char *const draws[] = {"per_bits", "one", NULL};
 static const struct op_attribute noise_attributes[] = {
-    {"first", ATTRIBUTE_INTEGER, 0, 1e6, 0, NULL, "index in p of the candidate's first entry",
-     NULL},
+    {"first", ATTRIBUTE_INTEGER, 0, 1e6, 0, NULL, "index in p of the first entry", NULL},
     {"distribution", ATTRIBUTE_CHOICE, 0, 1, DISTRIBUTION_NORMAL, distributions,
      "normal with deviation 1/2, or uniform on (-1/2, 1/2), in steps of the quantizer", NULL},
     {"gradient", ATTRIBUTE_CHOICE, 0, 1, GRADIENT_STRAIGHT_THROUGH, gradients,
@@ -26,6 +27,8 @@ static const struct op_attribute noise_attributes[] = {
      "f v + sum a_b (v + D_b n_b) with f = 1/(bit widths + 1) in the shares' sum too, and only f v "
      "passes a gradient to v, as in the released QuantNAS code",
      NULL},
+    {"draws", ATTRIBUTE_CHOICE, 0, 1, DRAWS_PER_BITS, draws,
+     "noise n_b of its own for each entry, or one n for all of them: (sum a_b D_b) n", NULL},
 };
 
 static bool noise_shape(const double *attribute, const struct shape *inputs, int input_count,
@@ -47,17 +50,22 @@ static bool noise_shape(const double *attribute, const struct shape *inputs, int
 
 /* What both passes compute from the call before they look at the tensors. */
 struct noise {
-    int count;
+    int count;       /* entries */
+    int draws;       /* tensors of noise: count or 1 */
     float *share;    /* a_b */
     float *unit;     /* D_b times the noise's scale */
-    uint64_t *key;   /* of each bit width's noise */
+    uint64_t *key;   /* of each draw */
     double *dot;     /* dL/da_b */
-    double *sums;    /* [block][count + 1] */
+    double *sums;    /* [block][draws + 1] */
     double offset;   /* f, or 0 */
     float direct;    /* what v is multiplied by in the output */
     float passed;    /* and in its gradient */
     bool is_uniform; /* */
 };
+
+static int draws_of(const struct op_call *call) {
+    return (int)call->attribute[NOISE_DRAWS] == DRAWS_ONE ? 1 : call->list_count;
+}
 
 static size_t noise_saved(const struct op_call *call) {
     (void)call;
@@ -67,26 +75,41 @@ static size_t noise_saved(const struct op_call *call) {
 static size_t noise_scratch(const struct op_call *call, enum op_pass pass) {
     size_t count = (size_t)call->list_count;
     size_t each = sizeof(double) + sizeof(uint64_t) + 2 * sizeof(float);
-    size_t sums = elementwise_blocks(shape_floats(call->output_shape)) * (count + 1);
+    size_t draws_and_output = (size_t)draws_of(call) + 1;
+    size_t sums = elementwise_blocks(shape_floats(call->output_shape)) * draws_and_output;
     return count * each + (pass == OP_BACKWARD ? sums * sizeof(double) : 0);
 }
 
+/* How many different bit widths the entries have. */
+static int different_widths(const struct op_call *call) {
+    int different = 0;
+    for (int b = 0; b < call->list_count; b++) {
+        bool is_new = call->list[b] != 0;
+        for (int earlier = 0; earlier < b; earlier++)
+            is_new = is_new && call->list[earlier] != call->list[b];
+        different += is_new;
+    }
+    return different;
+}
+
 static struct noise noise_of(const struct op_call *call) {
-    struct noise noise = {.count = call->list_count, .dot = call->scratch};
+    struct noise noise = {.count = call->list_count, .draws = draws_of(call), .dot = call->scratch};
     noise.key = (uint64_t *)(void *)(noise.dot + noise.count);
     noise.share = (float *)(void *)(noise.key + noise.count);
     noise.unit = noise.share + noise.count;
     noise.sums = (double *)(void *)(noise.unit + noise.count); /* two floats each: 8-byte aligned */
 
     bool is_detached = (int)call->attribute[NOISE_GRADIENT] == GRADIENT_DETACHED;
-    noise.offset = is_detached ? 1.0 / (noise.count + 1) : 0;
+    noise.offset = is_detached ? 1.0 / (different_widths(call) + 1) : 0;
     noise.is_uniform = (int)call->attribute[NOISE_DISTRIBUTION] == DISTRIBUTION_UNIFORM;
-    shares_of(call->input[1] + (int)call->attribute[NOISE_FIRST], noise.count, noise.offset,
-              noise.share);
+    shares_of(call->input[1] + (int)call->attribute[NOISE_FIRST], call->list, noise.count,
+              noise.offset, noise.share);
     double direct = is_detached ? noise.offset : 1;
-    for (int b = 0; b < noise.count; b++) {
-        noise.key[b] = random_noise_key(call->noise_key, (uint32_t)call->list[b], 0);
-        if (is_detached) direct += noise.share[b];
+    for (int b = 0; is_detached && b < noise.count; b++)
+        direct += noise.share[b];
+    for (int d = 0; d < noise.draws; d++) {
+        uint32_t stream = noise.draws == noise.count ? (uint32_t)call->list[d] : 0;
+        noise.key[d] = random_noise_key(call->noise_key, stream, 0);
     }
     noise.direct = (float)direct;
     noise.passed = is_detached ? (float)noise.offset : 1.0f;
@@ -96,19 +119,28 @@ static struct noise noise_of(const struct op_call *call) {
 static void set_units(const struct op_call *call, struct noise *noise, float range) {
     for (int b = 0; b < noise->count; b++) {
         double levels = ldexp(1, call->list[b]) - 1;
-        noise->unit[b] = (float)(range / levels * (noise->is_uniform ? 1.0 : 0.5));
+        double unit = range / levels * (noise->is_uniform ? 1.0 : 0.5);
+        noise->unit[b] = call->list[b] ? (float)unit : 0.0f;
     }
 }
 
-/* Noise of bit width b for the values begin .. begin + count - 1, in `buffer` or where it was
- * given. */
-static const float *noise_values(const struct op_call *call, const struct noise *noise, int b,
+/* What draw d is multiplied by in the output. */
+static float factor_of(const struct noise *noise, int d) {
+    if (noise->draws == noise->count) return noise->share[d] * noise->unit[d];
+    double sum = 0;
+    for (int b = 0; b < noise->count; b++)
+        sum += (double)noise->share[b] * (double)noise->unit[b];
+    return (float)sum;
+}
+
+/* Draw d for the values begin .. begin + count - 1, in `buffer` or where it was given. */
+static const float *noise_values(const struct op_call *call, const struct noise *noise, int d,
                                  size_t begin, size_t count, float *buffer) {
-    if (2 + b < call->input_count) return call->input[2 + b] + begin;
+    if (2 + d < call->input_count) return call->input[2 + d] + begin;
     if (noise->is_uniform) {
-        random_noise_uniform(noise->key[b], begin, count, buffer);
+        random_noise_uniform(noise->key[d], begin, count, buffer);
     } else {
-        random_noise_normal(noise->key[b], begin, count, buffer);
+        random_noise_normal(noise->key[d], begin, count, buffer);
     }
     return buffer;
 }
@@ -205,9 +237,9 @@ static void noise_forward(const struct op_call *call) {
             out[i] = direct * v[i];
         if (range == 0) continue;
         float buffer[ELEMENTWISE_BLOCK];
-        for (int b = 0; b < noise.count; b++) {
-            const float *values = noise_values(call, &noise, b, at.begin, count, buffer);
-            const float factor = noise.share[b] * noise.unit[b];
+        for (int d = 0; d < noise.draws; d++) {
+            const float *values = noise_values(call, &noise, d, at.begin, count, buffer);
+            const float factor = factor_of(&noise, d);
             for (size_t i = 0; i < count; i++)
                 out[i] += factor * values[i];
         }
@@ -215,20 +247,20 @@ static void noise_forward(const struct op_call *call) {
     }
 }
 
-/* <gradient, noise of each bit width> and <gradient, output> of one block. */
+/* <gradient, each draw> and <gradient, output> of one block. */
 static void noise_dots(const struct op_call *call, const struct noise *noise, size_t block,
                        struct elementwise_range at, float range) {
-    double *sums = noise->sums + block * (size_t)(noise->count + 1);
+    double *sums = noise->sums + block * (size_t)(noise->draws + 1);
     const float *gradient = call->grad_output + at.begin;
     size_t count = at.end - at.begin;
     float buffer[ELEMENTWISE_BLOCK];
-    for (int b = 0; b < noise->count; b++) {
-        sums[b] = 0;
+    for (int d = 0; d < noise->draws; d++) {
+        sums[d] = 0;
         if (range == 0) continue;
-        const float *values = noise_values(call, noise, b, at.begin, count, buffer);
-        sums[b] = block_dot(gradient, values, count);
+        const float *values = noise_values(call, noise, d, at.begin, count, buffer);
+        sums[d] = block_dot(gradient, values, count);
     }
-    sums[noise->count] =
+    sums[noise->draws] =
         noise->offset > 0 ? block_dot(gradient, call->output + at.begin, count) : 0;
 }
 
@@ -258,33 +290,34 @@ static void noise_backward(const struct op_call *call) {
     }
     if (!wants_p) return;
 
+    double *totals = noise.sums; /* of each draw and of the output: the blocks added in order */
+    for (size_t block = 1; block < blocks; block++)
+        for (int d = 0; d <= noise.draws; d++)
+            totals[d] += noise.sums[block * (size_t)(noise.draws + 1) + (size_t)d];
     double with_noise = 0; /* <gradient, sum a_b D_b n_b> */
-    for (int b = 0; b <= noise.count; b++) {
-        double sum = 0;
-        for (size_t block = 0; block < blocks; block++) {
-            sum += noise.sums[block * (size_t)(noise.count + 1) + (size_t)b];
-        }
-        if (b < noise.count) {
-            noise.dot[b] = sum * noise.unit[b];
-            with_noise += noise.share[b] * noise.dot[b];
-        } else if (noise.offset > 0) {
-            /* The detached copies hold v as well: <gradient, v>, from the output. */
-            double with_v = (sum - with_noise) / noise.direct;
-            for (int k = 0; k < noise.count; k++)
-                noise.dot[k] += with_v;
-        }
+    for (int b = 0; b < noise.count; b++) {
+        noise.dot[b] = totals[noise.draws == 1 ? 0 : b] * noise.unit[b];
+        with_noise += noise.share[b] * noise.dot[b];
     }
-    shares_backward(call->input[1], (int)call->attribute[NOISE_FIRST], noise.count, noise.offset,
-                    noise.dot, call->grad_input[1], call->input_shape[1], call->accumulate[1]);
+    if (noise.offset > 0) {
+        /* The detached copies hold v as well: <gradient, v>, from the output. */
+        double with_v = (totals[noise.draws] - with_noise) / noise.direct;
+        for (int b = 0; b < noise.count; b++)
+            noise.dot[b] += with_v;
+    }
+    shares_backward(call->input[1], (int)call->attribute[NOISE_FIRST], call->list, noise.count,
+                    noise.offset, noise.dot, call->grad_input[1], call->input_shape[1],
+                    call->accumulate[1]);
 }
 
 /* Without training there is no noise: straight_through is the identity, detached only scales v. */
 const struct op op_quant_noise = {
     .name = "quant_noise",
-    .summary = "noise of a quantizer's size for each of the listed bits: inputs v, p[, noise, ...]",
+    .summary = "noise of a quantizer's size: inputs v, p[, noise, ...]; list: the bits of p's "
+               "entries, 0 for those that do not count",
     .source = "Shvetsov et al., QuantNAS for super resolution, 2022",
     .attributes = noise_attributes,
-    .attribute_count = 3,
+    .attribute_count = 4,
     .minimum_inputs = 2,
     .maximum_inputs = -1,
     .shape = noise_shape,

@@ -296,6 +296,9 @@ static void mixtures_weight_their_quantizers(void **state) {
 }
 
 /* The tensor is fixed: its gradient is straight-through, which differences do not see. */
+/* Two candidates of the same bits, and one entry without a quantizer among them. */
+static const int bits_of_a_slot[] = {4, 0, 8, 4};
+
 static struct gradient_check to_probabilities(const char *op, struct shape shape) {
     return (struct gradient_check){
         .op = op,
@@ -325,6 +328,11 @@ static void gradients_to_probabilities_match_finite_differences(void **state) {
             noise.tolerance = 4e-3;
             gradient_check(&noise);
             noise.evaluation = true;
+            gradient_check(&noise);
+            noise.evaluation = false;
+            noise.attributes[3] = (struct golden_attribute){"draws", 1};
+            noise.list = bits_of_a_slot;
+            noise.list_count = 4;
             gradient_check(&noise);
         }
     }
@@ -407,6 +415,58 @@ static void noise_that_is_given_is_used(void **state) {
             assert_true(is_near(direct_op_element(direct.output, shape, i), wanted, 1e-6));
         }
         assert_true(isnan(direct.gradient[2][0]) && isnan(direct.gradient[3][0]));
+        direct_op_end(&direct);
+    }
+}
+
+/* One draw for all entries: v + (sum over entries of p D / sum of p) n. */
+static void one_draw_has_the_slots_marginal_over_bits(void **state) {
+    (void)state;
+    static const double levels[] = {15, 0, 255, 15};
+    for (int gradient = 0; gradient < 2; gradient++) {
+        struct shape shape = shapes[0];
+        struct direct_op direct;
+        direct_op_init(&direct, "quant_noise");
+        direct_op_set(&direct, "draws", 1);
+        direct_op_set(&direct, "gradient", gradient);
+        direct.list = bits_of_a_slot;
+        direct.list_count = 4;
+        direct.shape[0] = direct.shape[2] = shape;
+        direct.shape[1] = shape_vector(4);
+        direct_op_begin(&direct);
+        float *p = direct.input[1];
+        for (int b = 0; b < 4; b++)
+            p[b] = 0.1f * (float)(b + 1);
+        direct_op_run(&direct);
+        double low = INFINITY, high = -INFINITY, dot = 0, with_v = 0;
+        for (size_t i = 0; i < shape_elements(shape); i++) {
+            double v = direct_op_element(direct.input[0], shape, i);
+            double slope = direct_op_element(direct.grad_output, shape, i);
+            low = fmin(low, v);
+            high = fmax(high, v);
+            dot += slope * direct_op_element(direct.input[2], shape, i) * 0.5;
+            with_v += slope * v;
+        }
+        /* Two bit widths, whatever the number of entries: f = 1/3. */
+        double f = gradient ? 1.0 / 3 : 0, total = f, size = 0, shares = 0;
+        for (int b = 0; b < 4; b++)
+            total += b == 1 ? 0 : p[b];
+        for (int b = 0; b < 4; b++) {
+            shares += b == 1 ? 0 : p[b] / total;
+            size += b == 1 ? 0 : p[b] / total * (high - low) / levels[b];
+        }
+        for (size_t i = 0; i < shape_elements(shape); i++) {
+            double v = direct_op_element(direct.input[0], shape, i);
+            double n = direct_op_element(direct.input[2], shape, i) * 0.5;
+            double wanted = (gradient ? f + shares : 1) * v + size * n;
+            assert_true(is_near(direct_op_element(direct.output, shape, i), wanted, 1e-6));
+        }
+        double mean = size * dot + (gradient ? shares * with_v : 0);
+        for (int b = 0; b < 4; b++) {
+            double own = b == 1 ? 0 : (high - low) / levels[b] * dot + (gradient ? with_v : 0);
+            double wanted = b == 1 ? 0 : (own - mean) / total;
+            assert_true(is_near(direct.gradient[1][b], wanted, 1e-5));
+        }
         direct_op_end(&direct);
     }
 }
@@ -538,6 +598,7 @@ int main(void) {
         cmocka_unit_test(gradients_to_probabilities_match_finite_differences),
         cmocka_unit_test(noise_passes_the_gradient_straight_or_its_detached_part),
         cmocka_unit_test(noise_that_is_given_is_used),
+        cmocka_unit_test(one_draw_has_the_slots_marginal_over_bits),
         cmocka_unit_test(noise_has_the_size_of_a_step),
         cmocka_unit_test(noise_depends_on_its_key_and_bits_alone),
         cmocka_unit_test(noise_is_off_outside_of_training),
