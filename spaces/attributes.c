@@ -158,9 +158,7 @@ static void mark_given(const struct op *op, const char *key, bool *given) {
 }
 
 bool attribute_values(const struct step *step, const struct expression_names *names,
-                      const struct step_argument *defaults, int default_count,
-                      const struct expression_names *default_names, double *values,
-                      struct error *error) {
+                      const struct defaults *defaults, double *values, struct error *error) {
     const struct op *op = step->op;
     bool given[OP_MAX_ATTRIBUTES] = {false};
     bool good = true;
@@ -169,12 +167,15 @@ bool attribute_values(const struct step *step, const struct expression_names *na
         if (!set_argument(op, &step->arguments[i], names, values, error)) good = false;
         mark_given(op, step->arguments[i].key, given);
     }
-    for (int i = 0; i < default_count; i++) {
-        int targets[ATTRIBUTE_MAX_TARGETS];
-        if (attribute_targets(op, defaults[i].key, targets) == 0) continue;
-        if (any_given(op, defaults[i].key, given)) continue;
-        if (!set_argument(op, &defaults[i], default_names, values, error)) good = false;
-        mark_given(op, defaults[i].key, given);
+    for (; defaults; defaults = defaults->outer) {
+        for (int i = 0; i < defaults->count; i++) {
+            const struct step_argument *argument = &defaults->arguments[i];
+            int targets[ATTRIBUTE_MAX_TARGETS];
+            if (attribute_targets(op, argument->key, targets) == 0) continue;
+            if (any_given(op, argument->key, given)) continue;
+            if (!set_argument(op, argument, defaults->names, values, error)) good = false;
+            mark_given(op, argument->key, given);
+        }
     }
     for (int i = 0; i < op->attribute_count; i++) {
         const struct op_attribute *attribute = &op->attributes[i];

@@ -17,14 +17,17 @@ int attribute_words(const struct op *op, const char *const *further, int further
 /* Checks the form of a value (number, expression, word of a choice, list of two) without sizes. */
 bool attribute_check(const struct op *op, const struct step_argument *argument,
                      struct error *error);
-/*
- * The values of all attributes of a step: the given ones, then `defaults` of the choice around it
- * (where the step does not say), then the table's. `default_names` are what the defaults may use.
- */
+/* What the keys of a choice give to its candidates. */
+struct defaults {
+    const struct step_argument *arguments;
+    int count;
+    const struct expression_names *names; /* what they may use */
+    const struct defaults *outer;         /* of the choice around it, or NULL */
+};
+/* The values of all attributes of a step: the given ones, then `defaults` (NULL: none) where the
+ * step does not say, then the table's. */
 bool attribute_values(const struct step *step, const struct expression_names *names,
-                      const struct step_argument *defaults, int default_count,
-                      const struct expression_names *default_names, double *values,
-                      struct error *error);
+                      const struct defaults *defaults, double *values, struct error *error);
 
 /* True when the operation, with whatever attributes, has one quantizable weight, its first tensor.
  */

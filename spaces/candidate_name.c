@@ -35,7 +35,7 @@ static const char *readable_name(struct template *template, const struct step *s
     }
     if (step->kind == STEP_REPEAT && is_number(step->times))
         name = arena_format(arena, "%s%s", name, step->times->text);
-    return name;
+    return step->suffix ? arena_format(arena, "%s%s", name, step->suffix) : name;
 }
 
 static bool is_taken(const struct step_list *candidates, int but, const char *name) {

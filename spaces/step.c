@@ -1,4 +1,5 @@
 #include "spaces/attributes.h"
+#include "spaces/step_numbers.h"
 #include "spaces/template.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -49,9 +50,8 @@ static bool read_from(struct template *template, struct step *step, const struct
     return good;
 }
 
-/* Takes `name` and `from`, which every step may have; true when `key` was one of them. */
-static bool read_common(struct template *template, struct step *step, const char *key,
-                        const struct yaml_node *value, bool *good, struct error *error) {
+bool step_read_common(struct template *template, struct step *step, const char *key,
+                      const struct yaml_node *value, bool *good, struct error *error) {
     if (strcmp(key, "name") == 0) {
         step->name_position = value->position;
         if (!read_name(value, &step->name, error)) *good = false;
@@ -94,7 +94,7 @@ static bool read_operation(struct template *template, struct step *step,
                 good = false;
         } else if (step->is_convolution && strcmp(key->text, "bits") == 0) {
             step->bits = item;
-        } else if (!read_common(template, step, key->text, item, &good, error)) {
+        } else if (!step_read_common(template, step, key->text, item, &good, error)) {
             const char *words[MAX_WORDS];
             int count = attribute_words(step->op, common, step->is_convolution ? 3 : 2, words);
             good = unknown_key(step, key, words, count, error);
@@ -116,7 +116,7 @@ static bool read_block_call(struct template *template, struct step *step,
         }
         if (index >= 0) {
             add_argument(step, key, value->items[i]);
-        } else if (!read_common(template, step, key->text, value->items[i], &good, error)) {
+        } else if (!step_read_common(template, step, key->text, value->items[i], &good, error)) {
             words[count++] = "from";
             words[count++] = "name";
             good = unknown_key(step, key, words, count, error);
@@ -134,7 +134,7 @@ static bool read_sequence(struct template *template, struct step *step,
         const char *key = value->keys[i]->text;
         if (strcmp(key, "do") == 0)
             body = value->items[i];
-        else if (!read_common(template, step, key, value->items[i], &good, error))
+        else if (!step_read_common(template, step, key, value->items[i], &good, error))
             good = unknown_key(step, value->keys[i], words, 3, error);
     }
     if (!body) return error_at(error, ERROR_SPEC, step->position, "\"seq\" needs a list of steps");
@@ -180,7 +180,7 @@ static bool read_repeat(struct template *template, struct step *step, const stru
             body = item;
         } else if (strcmp(key, "collect") == 0) {
             if (!read_name(item, &step->collect, error)) good = false;
-        } else if (!read_common(template, step, key, item, &good, error)) {
+        } else if (!step_read_common(template, step, key, item, &good, error)) {
             good = unknown_key(step, value->keys[i], words, 5, error);
         }
     }
@@ -224,6 +224,16 @@ static bool read_candidates(struct template *template, struct step *step,
     return step->candidates && candidate_names_set(template, step->candidates, error);
 }
 
+static bool check_default(const struct yaml_node *key, const struct yaml_node *value, bool *good,
+                          struct error *error) {
+    if (!is_number_choice(value) || strcmp(key->text, "out") == 0) return true;
+    *good = error_at(error, ERROR_SPEC, key->position,
+                     "\"%s\" cannot be chosen for all candidates together: write the choice in "
+                     "each of them (only \"out\" can)",
+                     key->text);
+    return false;
+}
+
 static bool read_choose(struct template *template, struct step *step, const struct yaml_node *value,
                         struct error *error) {
     const struct yaml_node *among = NULL;
@@ -234,7 +244,8 @@ static bool read_choose(struct template *template, struct step *step, const stru
             among = value->items[i];
         else if (strcmp(key, "bits") == 0)
             step->bits = value->items[i];
-        else if (!read_common(template, step, key, value->items[i], &good, error))
+        else if (!step_read_common(template, step, key, value->items[i], &good, error) &&
+                 check_default(value->keys[i], value->items[i], &good, error))
             add_argument(step, value->keys[i], value->items[i]);
     }
     if (!among)
@@ -266,8 +277,17 @@ static bool unknown_word(const struct template *template, const struct yaml_node
                     word->text);
 }
 
-static bool read_kind(struct template *template, struct step *step, const struct yaml_node *value,
-                      struct error *error) {
+/* A step whose values are chosen: `name` and `from` are the choice's own. */
+static bool read_numbers(struct template *template, struct step *step, const struct yaml_node *word,
+                         const struct yaml_node *value, struct error *error) {
+    bool good = true;
+    for (int i = 0; i < value->count; i++)
+        step_read_common(template, step, value->keys[i]->text, value->items[i], &good, error);
+    return step_read_number_choice(template, step, word, value, error) && good;
+}
+
+static bool read_kind(struct template *template, struct step *step, const struct yaml_node *word,
+                      const struct yaml_node *value, struct error *error) {
     char found[80];
     bool is_sequence = step->kind == STEP_SEQUENCE;
     if (value->kind != YAML_MAP && value->kind != YAML_NULL &&
@@ -277,6 +297,8 @@ static bool read_kind(struct template *template, struct step *step, const struct
                         step->word, yaml_describe(value, found, sizeof found));
     step->arguments =
         arena_allocate(&template->arena, (size_t)value->count * sizeof *step->arguments);
+    if (step_has_number_choice(step, value))
+        return read_numbers(template, step, word, value, error);
     switch (step->kind) {
     case STEP_OPERATION:
         return read_operation(template, step, value, error);
@@ -332,7 +354,8 @@ struct step *step_read(struct template *template, const struct yaml_node *node,
             return NULL;
         }
     }
-    return read_kind(template, step, node->kind == YAML_MAP ? node->items[0] : &nothing, error)
+    return read_kind(template, step, word, node->kind == YAML_MAP ? node->items[0] : &nothing,
+                     error)
                ? step
                : NULL;
 }

@@ -180,7 +180,8 @@ bool step_accepts_default(const struct step *step, const char *key) {
             if (strcmp(step->block->parameters[i], key) == 0) return true;
         return false;
     }
-    if (step->kind == STEP_CHOOSE) return false;
+    if (step->kind == STEP_CHOOSE)
+        return step->is_of_numbers && step_accepts_default(step->candidates->items[0], key);
     for (int i = 0; i < step->body->count; i++)
         if (step_accepts_default(step->body->items[i], key)) return true;
     return false;

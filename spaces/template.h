@@ -32,6 +32,7 @@ struct step {
     const char *name; /* NULL: not given */
     struct position name_position;
     const char *candidate_name; /* of a candidate of a choice: its name, or a readable default */
+    const char *suffix;         /* NULL, or what chosen values add to that default */
     const struct yaml_node **from;
     int from_count;               /* 0: the previous step's output */
     const struct yaml_node *bits; /* NULL: not given */
@@ -44,6 +45,7 @@ struct step {
     const struct yaml_node *times; /* STEP_REPEAT */
     const char *collect;           /* STEP_REPEAT, or NULL */
     struct step_list *candidates;  /* STEP_CHOOSE */
+    bool is_of_numbers;            /* STEP_CHOOSE: one step of the file, whose values are chosen */
     struct block *block;           /* STEP_BLOCK */
 };
 
@@ -89,6 +91,9 @@ bool step_accepts_default(const struct step *step, const char *key);
 /* Reads one step, or a list of them; NULL after an error (the list then misses the bad steps). */
 struct step *step_read(struct template *template, const struct yaml_node *node,
                        struct error *error);
+/* Takes `name` and `from`, which every step may have; true when `key` was one of them. */
+bool step_read_common(struct template *template, struct step *step, const char *key,
+                      const struct yaml_node *value, bool *good, struct error *error);
 struct step_list *step_list_read(struct template *template, const struct yaml_node *node,
                                  const char *what, struct error *error);
 /* Gives each candidate of a list its unique name. */

@@ -239,16 +239,15 @@ static int walk_block(struct walk *walk, struct scope *scope, const struct step 
     for (int i = 0; i < block->parameter_count; i++) {
         const struct yaml_node *node = block->defaults[i];
         const struct expression_names *names = &walk->space->names;
-        for (int j = 0; defaults && j < defaults->count; j++) {
-            if (strcmp(defaults->arguments[j].key, block->parameters[i]) != 0) continue;
-            node = defaults->arguments[j].value;
-            names = defaults->environment;
-        }
-        for (int j = 0; j < step->argument_count; j++) {
-            if (strcmp(step->arguments[j].key, block->parameters[i]) != 0) continue;
-            node = step->arguments[j].value;
-            names = scope->environment;
-        }
+        struct defaults own = {step->arguments, step->argument_count, scope->environment, defaults};
+        bool is_given = false;
+        for (const struct defaults *at = &own; at && !is_given; at = at->outer)
+            for (int j = 0; j < at->count && !is_given; j++) {
+                if (strcmp(at->arguments[j].key, block->parameters[i]) != 0) continue;
+                node = at->arguments[j].value;
+                names = at->names;
+                is_given = true;
+            }
         if (node->kind != YAML_SCALAR)
             good = error_at(walk_error(walk, step), ERROR_SPEC,
                             node->kind == YAML_NULL ? step->position : node->position,
@@ -290,9 +289,7 @@ static int walk_op_step(struct walk *walk, struct scope *scope, const struct ste
     double attribute[OP_MAX_ATTRIBUTES];
     struct bits_list bits;
     int fixed;
-    if (!attribute_values(step, scope->environment, defaults ? defaults->arguments : NULL,
-                          defaults ? defaults->count : 0, defaults ? defaults->environment : NULL,
-                          attribute, walk_error(walk, step)) ||
+    if (!attribute_values(step, scope->environment, defaults, attribute, walk_error(walk, step)) ||
         !read_step_bits(walk, scope, step, &bits, &fixed))
         return walk_fail(walk, step);
     for (int i = 0; i < input_count; i++)
@@ -320,7 +317,8 @@ int walk_step(struct walk *walk, struct scope *scope, const struct step *step, c
     if (!check_limits(walk, step)) return -1;
     if (step->kind == STEP_OPERATION)
         return walk_op_step(walk, scope, step, path, inputs, input_count, defaults);
-    if (step->kind == STEP_CHOOSE) return walk_choose(walk, scope, step, path, inputs, input_count);
+    if (step->kind == STEP_CHOOSE)
+        return walk_choose(walk, scope, step, path, inputs, input_count, defaults);
     if (!check_one_input(walk, step, input_count)) return -1;
     if (step->kind == STEP_BLOCK) return walk_block(walk, scope, step, path, inputs[0], defaults);
     if (step->kind == STEP_REPEAT) return walk_repeat(walk, scope, step, path, inputs[0], defaults);

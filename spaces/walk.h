@@ -3,6 +3,7 @@
 #ifndef TAMIS_SPACES_WALK_H
 #define TAMIS_SPACES_WALK_H
 
+#include "spaces/attributes.h"
 #include "spaces/network.h"
 #include "spaces/space_private.h"
 
@@ -51,13 +52,6 @@ struct scope {
     const struct expression_names *environment;
 };
 
-/* What the keys of a choice give to its candidates. */
-struct defaults {
-    const struct step_argument *arguments;
-    int count;
-    const struct expression_names *environment;
-};
-
 /* Where the walk stands in the choices: the innermost candidate, and the one whose bits count. */
 struct place {
     int slot, candidate;
@@ -97,7 +91,7 @@ const int *walk_inputs(struct walk *walk, const struct scope *scope, const struc
 
 /* walk_choice.c */
 int walk_choose(struct walk *walk, struct scope *scope, const struct step *step, const char *path,
-                const int *inputs, int input_count);
+                const int *inputs, int input_count, const struct defaults *defaults);
 /* A convolution with a list of bit widths of its own is a slot of one candidate. */
 int walk_bits_choice(struct walk *walk, const struct step *step, const char *path,
                      const double *attribute, int input, const struct bits_list *bits);

@@ -136,9 +136,11 @@ static int end_branch(struct walk *walk, const struct step *candidate, const cha
 }
 
 static int walk_candidate(struct walk *walk, struct scope *scope, const struct step *step,
-                          const char *path, int index, const int *inputs, int input_count) {
+                          const char *path, int index, const int *inputs, int input_count,
+                          const struct defaults *outer) {
     const struct step *candidate = step->candidates->items[index];
-    struct defaults defaults = {step->arguments, step->argument_count, scope->environment};
+    struct defaults defaults = {step->arguments, step->argument_count, scope->environment,
+                                step->is_of_numbers ? outer : NULL};
     int count;
     const int *own = walk_inputs(walk, scope, candidate, inputs, input_count, &count);
     if (!own) return -1;
@@ -183,7 +185,8 @@ static int mix(struct walk *walk, const struct step *step, const char *path, int
 }
 
 static int walk_all(struct walk *walk, struct scope *scope, const struct step *step,
-                    const char *path, int slot, const int *inputs, int input_count) {
+                    const char *path, int slot, const int *inputs, int input_count,
+                    const struct defaults *defaults) {
     struct network *network = walk->network;
     struct graph *graph = network->graph;
     int probabilities = add_probabilities(walk, step, path, slot);
@@ -199,7 +202,7 @@ static int walk_all(struct walk *walk, struct scope *scope, const struct step *s
         if (!walk->finding) network->branches[slot][i] = branch;
         graph_set_branch(graph, branch);
         enter(walk, slot, i, step_has_open_bits(candidate), NULL);
-        outputs[i] = walk_candidate(walk, scope, step, path, i, inputs, input_count);
+        outputs[i] = walk_candidate(walk, scope, step, path, i, inputs, input_count, defaults);
         if (outputs[i] >= 0) outputs[i] = end_branch(walk, candidate, path, outputs[i], branch);
         if (outputs[i] < 0) good = false;
         graph_set_branch(graph, last);
@@ -209,7 +212,7 @@ static int walk_all(struct walk *walk, struct scope *scope, const struct step *s
 }
 
 int walk_choose(struct walk *walk, struct scope *scope, const struct step *step, const char *path,
-                const int *inputs, int input_count) {
+                const int *inputs, int input_count, const struct defaults *defaults) {
     struct bits_list bits = walk->space->bits;
     if (walk->finding && step->bits &&
         !bits_read(step->bits, scope->environment, &bits, walk_error(walk, step)))
@@ -221,13 +224,13 @@ int walk_choose(struct walk *walk, struct scope *scope, const struct step *step,
     walk->depth++;
     int value;
     if (chosen < 0) {
-        value = walk_all(walk, scope, step, path, slot, inputs, input_count);
+        value = walk_all(walk, scope, step, path, slot, inputs, input_count, defaults);
     } else {
         int chosen_bits = walk->resolver->bits(walk->resolver->context, slot);
         struct place outside = walk->place;
         enter(walk, slot, chosen, step_has_open_bits(step->candidates->items[chosen]),
               &chosen_bits);
-        value = walk_candidate(walk, scope, step, path, chosen, inputs, input_count);
+        value = walk_candidate(walk, scope, step, path, chosen, inputs, input_count, defaults);
         walk->place = outside;
     }
     walk->depth--;

@@ -9,5 +9,8 @@ struct bad_space {
 };
 extern const struct bad_space bad_spaces[];
 extern const int bad_space_count;
+/* Mistakes in choices of numbers, depth, width, bits and connections (bad_choices.c). */
+extern const struct bad_space bad_choices[];
+extern const int bad_choice_count;
 
 #endif

@@ -1,7 +1,7 @@
 /* Architectures: choices, their YAML text, and what is wrong in edited files. */
 #include "core/file.h"
 #include "spaces/architecture.h"
-#include "tests/support/spaces.h"
+#include "tests/support/one_builder.h"
 #include "tests/support/temporary.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,26 +13,9 @@
 
 static void text_of_random_architectures_reads_back(void **state) {
     static const char *const names[] = {"tiny", "quantnas_small", "rfdn", "edsr", "planted"};
-    struct random random = random_at(7, RANDOM_STREAM_TEST, 0);
-    const char *path = temporary_path(state, "arch.yaml");
     for (int n = 0; n < 5; n++) {
         struct space *space = shipped_space(names[n], 4, NULL);
-        struct architecture *architecture = architecture_create(space);
-        for (int i = 0; i < 20; i++) {
-            struct error error = {0};
-            architecture_randomize(architecture, &random);
-            assert_true(architecture_write(architecture, path, &error));
-            struct architecture *read = architecture_read(path, space, &error);
-            if (!read) print_error("%s\n", error.text);
-            assert_non_null(read);
-            assert_true(architecture_equal(read, architecture));
-            char *first = architecture_text(architecture), *second = architecture_text(read);
-            assert_string_equal(first, second);
-            memory_free(first);
-            memory_free(second);
-            architecture_free(read);
-        }
-        architecture_free(architecture);
+        one_builder_check_texts(space, 20, temporary_path(state, "arch.yaml"));
         space_free(space);
     }
 }

@@ -1,7 +1,7 @@
 /* The cost model: one number everywhere. */
 #include "core/file.h"
+#include "tests/support/one_builder.h"
 #include "tests/support/shared.h"
-#include "tests/support/spaces.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,56 +11,9 @@
 
 #include <cmocka.h>
 
-static void set_one_hot(const struct architecture *architecture, double *probabilities) {
-    const struct slots *slots = space_slots(architecture->space, NULL);
-    int first = 0;
-    for (int i = 0; i < slots->count; i++) {
-        for (int j = 0; j < slots->items[i].entry_count; j++)
-            probabilities[first + j] = j == architecture->entries[i];
-        first += slots->items[i].entry_count;
-    }
-}
-
-static void assert_same_cost(struct cost a, struct cost b) {
-    assert_true(a.bitops == b.bitops);
-    assert_true(a.macs == b.macs);
-    assert_true(a.parameters == b.parameters);
-    assert_true(a.bytes == b.bytes);
-}
-
-static void check_architecture(const struct cost_model *model,
-                               const struct architecture *architecture, double *probabilities) {
-    struct built built = build_network(architecture->space, architecture, NETWORK_QUANTIZED, 2,
-                                       cost_model_height(model), cost_model_width(model));
-    assert_same_cost(cost_of(model, architecture, false), cost_of_network(built.network, false));
-    assert_same_cost(cost_of(model, architecture, true), cost_of_network(built.network, true));
-    set_one_hot(architecture, probabilities);
-    assert_true(cost_expected_bitops(model, probabilities, NULL) ==
-                cost_of(model, architecture, false).bitops);
-    built_free(&built);
-}
-
 static void check_space(const char *name) {
     struct space *space = shipped_space(name, 4, NULL);
-    struct error error = {0};
-    struct cost_model *model = cost_model_create(space, 40, 32, &error);
-    assert_non_null(model);
-    struct cost smallest, largest;
-    cost_range(model, &smallest, &largest);
-    double *probabilities =
-        memory_allocate((size_t)(space_slots(space, NULL)->entry_count + 1) * sizeof(double));
-    struct architecture *architecture = architecture_create(space);
-    struct random random = random_at(1, RANDOM_STREAM_TEST, 0);
-    for (int i = 0; i < 200; i++) {
-        architecture_randomize(architecture, &random);
-        check_architecture(model, architecture, probabilities);
-        struct cost cost = cost_of(model, architecture, false);
-        assert_true(cost.bitops >= smallest.bitops && cost.bitops <= largest.bitops);
-        assert_true(cost.parameters >= smallest.parameters && cost.bytes <= largest.bytes);
-    }
-    architecture_free(architecture);
-    memory_free(probabilities);
-    cost_model_free(model);
+    one_builder_check_costs(space, 200, 40, 32);
     space_free(space);
 }
 

@@ -1,7 +1,6 @@
 /* The builder: what the supernet and derived networks compute, and what their parts are called. */
 #include "core/random.h"
-#include "ops/plan.h"
-#include "tests/support/spaces.h"
+#include "tests/support/one_builder.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,80 +12,9 @@
 
 enum { HEIGHT = 18, WIDTH = 16 };
 
-static void fill_input(struct plan *plan, const struct network *network) {
-    struct shape shape = network->graph->values[network->input].shape;
-    float *data = plan_value(plan, network->input);
-    struct random random = random_at(3, RANDOM_STREAM_TEST, 0);
-    for (size_t i = 0; i < shape_pixels(shape); i++)
-        for (int c = 0; c < shape.c; c++)
-            data[i * (size_t)shape.pitch + (size_t)c] = (float)random_uniform(&random);
-}
-
-/* The output of a forward pass; free with memory_free. */
-static float *run(const struct network *network, size_t *floats, bool training) {
-    struct plan *plan = plan_create(network->graph, (struct plan_options){0}, NULL);
-    assert_non_null(plan);
-    plan_prepare(plan);
-    fill_input(plan, network);
-    plan_forward(plan, (struct plan_step){.seed = 1, .step = 1, .training = training});
-    *floats = shape_floats(network->graph->values[network->output].shape);
-    float *copy = memory_allocate(*floats * sizeof *copy);
-    memcpy(copy, plan_value(plan, network->output), *floats * sizeof *copy);
-    plan_free(plan);
-    return copy;
-}
-
-/* Logits so far apart that their softmax is one-hot in float32. */
-static void set_one_hot(const struct network *network, const struct architecture *architecture) {
-    const struct slots *slots = space_slots(network->space, NULL);
-    for (int i = 0; i < slots->count; i++) {
-        float *alpha = parameter_values(network->parameters, network->alpha[i]);
-        for (int j = 0; j < slots->items[i].entry_count; j++)
-            alpha[j] = j == architecture->entries[i] ? 200.0f : 0.0f;
-    }
-}
-
-/* Largest difference, relative to the largest value. */
-static double difference(const float *a, const float *b, size_t count) {
-    double largest = 0, most = 0;
-    for (size_t i = 0; i < count; i++) {
-        largest = fmax(largest, fabs((double)a[i]));
-        most = fmax(most, fabs((double)a[i] - (double)b[i]));
-    }
-    assert_true(largest > 0);
-    return most / largest;
-}
-
-static void randomize_tensors(struct parameters *parameters) {
-    parameters_allocate(parameters);
-    parameters_initialize(parameters, 5);
-}
-
 static void check_one_hot(const char *name, int architectures) {
     struct space *space = shipped_space(name, 2, NULL);
-    struct architecture *architecture = architecture_create(space);
-    struct random random = random_at(4, RANDOM_STREAM_TEST, 0);
-    struct built supernet = build_network(space, NULL, NETWORK_FLOAT, 2, HEIGHT, WIDTH);
-    randomize_tensors(supernet.parameters);
-    for (int i = 0; i < architectures; i++) {
-        architecture_randomize(architecture, &random);
-        set_one_hot(supernet.network, architecture);
-        struct built derived = build_network(space, architecture, NETWORK_FLOAT, 2, HEIGHT, WIDTH);
-        parameters_allocate(derived.parameters);
-        /* Every tensor of a derived network has a namesake of the same shape in the supernet. */
-        assert_int_equal(parameters_copy(derived.parameters, supernet.parameters),
-                         derived.parameters->count);
-        size_t floats, more;
-        float *mixed = run(supernet.network, &floats, false);
-        float *alone = run(derived.network, &more, false);
-        assert_int_equal(floats, more);
-        assert_true(difference(mixed, alone, floats) < 1e-5);
-        memory_free(mixed);
-        memory_free(alone);
-        built_free(&derived);
-    }
-    built_free(&supernet);
-    architecture_free(architecture);
+    one_builder_check_outputs(space, architectures, HEIGHT, WIDTH);
     space_free(space);
 }
 
@@ -104,20 +32,21 @@ static void check_branches(const struct space *space) {
     const struct slot *slot = &space_slots(space, NULL)->items[0];
     struct architecture *architecture = architecture_create(space);
     struct built supernet = build_network(space, NULL, NETWORK_FLOAT, 1, HEIGHT, WIDTH);
-    randomize_tensors(supernet.parameters);
+    one_builder_randomize(supernet.parameters);
     for (int chosen = 0; chosen < slot->candidate_count; chosen++) {
         architecture->entries[0] = slot->candidates[chosen].first;
-        set_one_hot(supernet.network, architecture);
+        one_builder_set_one_hot(supernet.network, architecture);
         size_t floats;
-        float *all = run(supernet.network, &floats, false);
+        float *all = one_builder_run(supernet.network, &floats, false);
         /* A fresh plan: nothing is left in it from a run with the other branches. */
         struct plan *plan = plan_create(supernet.network->graph, (struct plan_options){0}, NULL);
         plan_prepare(plan);
         for (int c = 0; c < slot->candidate_count; c++)
             plan_set_branch(plan, supernet.network->branches[0][c], c == chosen);
-        fill_input(plan, supernet.network);
+        one_builder_fill_input(plan, supernet.network);
         plan_forward(plan, (struct plan_step){.seed = 1, .step = 1});
-        assert_true(difference(all, plan_value(plan, supernet.network->output), floats) < 1e-6);
+        assert_true(
+            one_builder_difference(all, plan_value(plan, supernet.network->output), floats) < 1e-6);
         plan_free(plan);
         memory_free(all);
     }
@@ -152,12 +81,12 @@ static void switching_all_other_candidates_off_leaves_one_alone(void **state) {
     assert_non_null(space);
     check_branches(space);
     struct built supernet = build_network(space, NULL, NETWORK_FLOAT, 1, HEIGHT, WIDTH);
-    randomize_tensors(supernet.parameters); /* alpha is 0: each candidate has the weight 1/2 */
+    one_builder_randomize(supernet.parameters); /* alpha is 0: each candidate has the weight 1/2 */
     struct plan *plan = plan_create(supernet.network->graph, (struct plan_options){0}, NULL);
     plan_prepare(plan);
     for (int c = 0; c < 2; c++)
         plan_set_branch(plan, supernet.network->branches[0][c], false);
-    fill_input(plan, supernet.network);
+    one_builder_fill_input(plan, supernet.network);
     plan_forward(plan, (struct plan_step){.seed = 1, .step = 1});
     const float *output = plan_value(plan, supernet.network->output);
     struct shape shape = supernet.network->graph->values[supernet.network->output].shape;
@@ -179,10 +108,10 @@ static void every_precision_of_every_small_space_runs(void **state) {
                 precision == NETWORK_QUANTIZED ? architecture : NULL;
             struct built built =
                 build_network(space, chosen, (enum network_precision)precision, 1, HEIGHT, WIDTH);
-            randomize_tensors(built.parameters);
+            one_builder_randomize(built.parameters);
             network_initialize_steps(built.network);
             size_t floats;
-            float *output = run(built.network, &floats, true);
+            float *output = one_builder_run(built.network, &floats, true);
             for (size_t i = 0; i < floats; i++)
                 assert_true(isfinite(output[i]));
             memory_free(output);
@@ -339,8 +268,8 @@ static void zero_and_identity_are_candidates(void **state) {
     for (int i = 0; i < 2; i++) {
         architecture->entries[0] = i;
         struct built built = build_network(space, architecture, NETWORK_FLOAT, 1, 8, 8);
-        randomize_tensors(built.parameters);
-        outputs[i] = run(built.network, &floats, false);
+        one_builder_randomize(built.parameters);
+        outputs[i] = one_builder_run(built.network, &floats, false);
         built_free(&built);
     }
     for (size_t i = 0; i < floats; i++)

@@ -161,6 +161,17 @@ static void broken_texts_never_crash(void **state) {
     space_free(space);
 }
 
+static int check_table(const char *name, const struct bad_space *table, int count) {
+    struct CMUnitTest *tests = memory_allocate((size_t)count * sizeof *tests);
+    for (int i = 0; i < count; i++)
+        tests[i] = (struct CMUnitTest){.name = table[i].name,
+                                       .test_func = check_bad_space,
+                                       .initial_state = (void *)&table[i]};
+    int failed = _cmocka_run_group_tests(name, tests, (size_t)count, NULL, NULL);
+    memory_free(tests);
+    return failed;
+}
+
 int main(void) {
     const struct CMUnitTest others[] = {
         cmocka_unit_test(blocks_nested_too_deep_are_refused),
@@ -173,12 +184,7 @@ int main(void) {
         cmocka_unit_test(supernets_cannot_be_quantized_nor_derived_networks_mixed),
         cmocka_unit_test(broken_texts_never_crash),
     };
-    struct CMUnitTest *tests = memory_allocate((size_t)bad_space_count * sizeof *tests);
-    for (int i = 0; i < bad_space_count; i++)
-        tests[i] = (struct CMUnitTest){.name = bad_spaces[i].name,
-                                       .test_func = check_bad_space,
-                                       .initial_state = (void *)&bad_spaces[i]};
-    int failed = _cmocka_run_group_tests("bad spaces", tests, (size_t)bad_space_count, NULL, NULL);
-    memory_free(tests);
+    int failed = check_table("bad spaces", bad_spaces, bad_space_count) +
+                 check_table("bad choices", bad_choices, bad_choice_count);
     return failed + cmocka_run_group_tests(others, NULL, NULL);
 }
