@@ -32,5 +32,6 @@ extern const struct command command_eval;
 extern const struct command command_check;
 extern const struct command command_list;
 extern const struct command command_report;
+extern const struct command command_bench;
 
 #endif

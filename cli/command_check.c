@@ -231,55 +231,11 @@ static bool check(const struct options *options, const struct spec *spec, const 
     return ok;
 }
 
-/* The defaults, with the space and what the options say of it. */
-static bool read_space_spec(const struct options *options, const char *path, struct spec *spec,
-                            struct error *error) {
-    struct options own = {0};
-    bool ok = options_add_text(&own, "space", path, error);
-    const struct {
-        const char *key;
-        int value;
-    } numbers[] = {{"scale", options->scale},
-                   {"search.batch", options->batch},
-                   {"search.patch", options->patch}};
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        if (numbers[i].value < 0) continue;
-        memory_grow(own.sets.items, own.sets.count, own.sets.capacity);
-        own.sets.items[own.sets.count++] =
-            arena_format(&own.arena, "%s=%d", numbers[i].key, numbers[i].value);
-    }
-    for (size_t i = 0; i < options->sets.count; i++) {
-        memory_grow(own.sets.items, own.sets.count, own.sets.capacity);
-        own.sets.items[own.sets.count++] = options->sets.items[i];
-    }
-    ok = ok && stages_spec(&own, NULL, spec, error);
-    options_free(&own);
-    return ok;
-}
-
-/* A space has a network; a run spec has not. */
-static bool find_kind(const char *path, bool *is_space, struct error *error) {
-    struct yaml_document document = {0};
-    *is_space = !file_exists(path) && !strchr(path, '/') && !*path_extension(path);
-    if (*is_space) return true;
-    bool ok = yaml_read(path, &document, error);
-    *is_space = ok && (yaml_get(document.root, "network") || yaml_get(document.root, "blocks"));
-    yaml_free(&document);
-    return ok;
-}
-
 static bool run(const struct options *options, struct error *error) {
     const char *path = options->words.items[1];
     bool is_space;
     struct spec spec;
-    if (!find_kind(path, &is_space, error)) return false;
-    if (!is_space && (options->scale > 0 || options->batch > 0 || options->patch > 0))
-        return error_add(error, ERROR_SPEC,
-                         "--scale, --batch and --patch are for a space; a spec's are set with "
-                         "--set, such as --set search.batch=8");
-    if (is_space ? !read_space_spec(options, path, &spec, error)
-                 : !stages_spec(options, path, &spec, error))
-        return false;
+    if (!stages_open(options, path, &is_space, &spec, error)) return false;
     bool ok = check(options, &spec, path, is_space, error);
     spec_free(&spec);
     return ok;

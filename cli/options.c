@@ -12,26 +12,43 @@
 
 enum {
     TRAINING_COMMANDS = COMMAND_RUN | COMMAND_SEARCH | COMMAND_RETRAIN | COMMAND_QUANTIZE,
-    SPEC_COMMANDS = TRAINING_COMMANDS | COMMAND_CHECK
+    SPACE_COMMANDS = COMMAND_CHECK | COMMAND_BENCH,
+    SPEC_COMMANDS = TRAINING_COMMANDS | SPACE_COMMANDS
 };
 
 const struct option option_table[] = {
     {"data", "DIR", OPTION_LIST, AT(data), 0, 0, COMMAND_EVAL, false,
      "test set: a folder or a picture; may be repeated"},
-    {"scale", "S", OPTION_INTEGER, AT(scale), 1, 16, COMMAND_EVAL | COMMAND_CHECK, false,
+    {"scale", "S", OPTION_INTEGER, AT(scale), 1, 16, COMMAND_EVAL | SPACE_COMMANDS, false,
      "how many times larger the output is"},
-    {"input", "HxW", OPTION_SIZE, AT(input), 1, 65535, COMMAND_EVAL | COMMAND_CHECK, false,
-     "low-resolution size that costs are for (default: that of a 1280x720 output)"},
+    {"input", "HxW", OPTION_SIZE, AT(input), 1, 65535, COMMAND_EVAL | SPACE_COMMANDS, false,
+     "low-resolution size that costs are for, or of the inference that is measured (default: that "
+     "of a 1280x720 output)"},
     {"save-images", "DIR", OPTION_TEXT, AT(images), 0, 0, COMMAND_EVAL, false,
      "write the upscaled pictures there"},
     {"spec", "SPEC", OPTION_TEXT, AT(spec), 0, 0, COMMAND_RETRAIN | COMMAND_QUANTIZE, false,
      "run spec with the settings (default: spec.yaml beside the architecture)"},
     {"output", "FILE", OPTION_TEXT, AT(output), 0, 0, COMMAND_REPORT, false,
      "the page (default: report.html in the run folder)"},
-    {"batch", "N", OPTION_INTEGER, AT(batch), 1, 1024, COMMAND_CHECK, false,
-     "of a space: patches in a batch of the search"},
-    {"patch", "N", OPTION_INTEGER, AT(patch), 4, 1024, COMMAND_CHECK, false,
-     "of a space: their side in low-resolution pixels"},
+    {"work", "KIND", OPTION_TEXT, AT(work), 0, 0, COMMAND_BENCH, false,
+     "what a step is: search (the default), retrain or inference"},
+    {"mode", "MODE", OPTION_TEXT, AT(mode), 0, 0, COMMAND_BENCH, false,
+     "of a search: noise, direct or float (default: the spec's); else quantized or float "
+     "(default)"},
+    {"batch", "N", OPTION_INTEGER, AT(batch), 1, 1024, SPACE_COMMANDS, false,
+     "patches in a batch, of every stage"},
+    {"patch", "N", OPTION_INTEGER, AT(patch), 4, 1024, SPACE_COMMANDS, false,
+     "their side in low-resolution pixels"},
+    {"crop", "N", OPTION_INTEGER, AT(patch), 4, 1024, COMMAND_BENCH, false,
+     "another word for --patch"},
+    {"arch", "FILE", OPTION_TEXT, AT(architecture), 0, 0, COMMAND_BENCH, false,
+     "architecture of retraining and inference (default: every slot's first choice)"},
+    {"candidate", "NAME", OPTION_TEXT, AT(candidate), 0, 0, COMMAND_BENCH, false,
+     "or this candidate in every slot that has it"},
+    {"bits", "N", OPTION_INTEGER, AT(bits), 2, 16, COMMAND_BENCH, false,
+     "its bit width in every slot"},
+    {"seconds", "S", OPTION_REAL, AT(seconds), 0, 3600, COMMAND_BENCH, false,
+     "time for each measurement"},
     {"markdown", NULL, OPTION_FLAG, AT(markdown), 0, 0, COMMAND_LIST, false, "a Markdown table"},
     {"out", "DIR", OPTION_TEXT, AT(out), 0, 0, TRAINING_COMMANDS | COMMAND_EVAL | COMMAND_REPORT,
      true, "folder for the results"},
@@ -97,6 +114,15 @@ static bool parse_number(const char *text, char end, long minimum, long maximum,
     return true;
 }
 
+static bool parse_real(const char *text, double minimum, double maximum, double *value) {
+    char *stop;
+    if (!isdigit((unsigned char)*text) && *text != '.') return false;
+    double number = strtod(text, &stop);
+    if (*stop || !(number > minimum && number <= maximum)) return false;
+    *value = number;
+    return true;
+}
+
 static bool set_value(struct options *options, const struct option *option, const char *value,
                       struct error *error) {
     void *place = (char *)options + option->offset;
@@ -116,6 +142,11 @@ static bool set_value(struct options *options, const struct option *option, cons
         if (parse_number(value, '\0', option->minimum, option->maximum, place, NULL)) return true;
         return error_add(error, ERROR_SPEC,
                          "--%s must be a whole number between %d and %d, not \"%s\"", option->name,
+                         option->minimum, option->maximum, value);
+    case OPTION_REAL:
+        if (parse_real(value, option->minimum, option->maximum, place)) return true;
+        return error_add(error, ERROR_SPEC,
+                         "--%s must be a number above %d and at most %d, not \"%s\"", option->name,
                          option->minimum, option->maximum, value);
     case OPTION_SIZE:
         if (parse_number(value, 'x', option->minimum, option->maximum, &size->height, &rest) &&
@@ -166,6 +197,7 @@ bool options_parse(struct options *options, int count, char **arguments, struct 
     bool only_words = false, ok = true;
     memset(options, 0, sizeof *options);
     options->seed = options->threads = options->scale = options->batch = options->patch = -1;
+    options->bits = -1;
     for (int i = 0; i < count; i++) {
         if (only_words || arguments[i][0] != '-' || !arguments[i][1])
             append(&options->words, arguments[i]);

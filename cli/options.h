@@ -16,13 +16,15 @@ enum command_bit {
     COMMAND_CHECK = 32,
     COMMAND_LIST = 64,
     COMMAND_REPORT = 128,
-    COMMAND_ALL = 255
+    COMMAND_BENCH = 256,
+    COMMAND_ALL = 511
 };
 
 enum option_kind {
     OPTION_FLAG,    /* bool */
     OPTION_TEXT,    /* const char * */
     OPTION_INTEGER, /* int */
+    OPTION_REAL,    /* double */
     OPTION_SIZE,    /* struct option_size, "HxW" */
     OPTION_LIST     /* struct option_list, may be repeated */
 };
@@ -42,10 +44,11 @@ struct options {
     struct option_list
         sets; /* "key=value" of every --set, then those of --seed, --threads, --out */
     struct option_list data;
-    const char *out, *images, *spec, *output;
-    int seed, threads, scale, batch, patch;
+    const char *out, *images, *spec, *output, *work, *mode, *architecture, *candidate;
+    int seed, threads, scale, batch, patch, bits;
+    double seconds;           /* 0: not given */
     struct option_size input; /* low-resolution pixels */
-    bool resume, force, quiet, json, markdown, help, version;
+    bool resume, force, quiet, json, markdown, scaling, help, version;
     unsigned given; /* bit i: the option of that place in the table */
     struct arena arena;
 };

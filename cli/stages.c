@@ -17,6 +17,45 @@ bool stages_spec(const struct options *options, const char *path, struct spec *s
     return true;
 }
 
+static void add_setting(struct option_list *list, const char *setting) {
+    memory_grow(list->items, list->count, list->capacity);
+    list->items[list->count++] = setting;
+}
+
+/* A space has a network; a run spec has not. */
+static bool find_kind(const char *path, bool *is_space, struct error *error) {
+    struct yaml_document document = {0};
+    *is_space = !file_exists(path) && !strchr(path, '/') && !*path_extension(path);
+    if (*is_space) return true;
+    bool ok = yaml_read(path, &document, error);
+    *is_space = ok && (yaml_get(document.root, "network") || yaml_get(document.root, "blocks"));
+    yaml_free(&document);
+    return ok;
+}
+
+bool stages_open(const struct options *options, const char *path, bool *is_space, struct spec *spec,
+                 struct error *error) {
+    if (!find_kind(path, is_space, error)) return false;
+    struct options own = {0};
+    bool ok = !*is_space || options_add_text(&own, "space", path, error);
+    const struct {
+        const char *key;
+        int value;
+    } numbers[] = {{"scale", options->scale},         {"search.batch", options->batch},
+                   {"retrain.batch", options->batch}, {"quantize.batch", options->batch},
+                   {"search.patch", options->patch},  {"retrain.patch", options->patch},
+                   {"quantize.patch", options->patch}};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (numbers[i].value >= 0)
+            add_setting(&own.sets,
+                        arena_format(&own.arena, "%s=%d", numbers[i].key, numbers[i].value));
+    for (size_t i = 0; i < options->sets.count; i++)
+        add_setting(&own.sets, options->sets.items[i]);
+    ok = ok && stages_spec(&own, *is_space ? NULL : path, spec, error);
+    options_free(&own);
+    return ok;
+}
+
 struct named_file {
     const char *key, *name;
 };
@@ -130,11 +169,6 @@ bool stages_source_open(const char *path, struct stages_source *source, struct e
 
 void stages_source_free(struct stages_source *source) {
     arena_free(&source->arena);
-}
-
-static void add_setting(struct option_list *list, const char *setting) {
-    memory_grow(list->items, list->count, list->capacity);
-    list->items[list->count++] = setting;
 }
 
 bool stages_source_spec(const struct options *options, const struct stages_source *source,

@@ -10,6 +10,10 @@
  * NULL: all defaults. */
 bool stages_spec(const struct options *options, const char *path, struct spec *spec,
                  struct error *error);
+/* The spec of a command that takes a SPEC or a SPACE: a run spec, or the defaults with the space.
+ * --scale, --batch and --patch replace the settings of these names, the last two in every stage. */
+bool stages_open(const struct options *options, const char *path, bool *is_space, struct spec *spec,
+                 struct error *error);
 /* Runs the stages in the folder of the spec and prints their results: the table where there are
  * scores, the files that are there. */
 bool stages_run(const struct options *options, const struct spec *spec,

@@ -4,6 +4,7 @@
 #include "eval/model.h"
 #include "eval/quantize.h"
 #include "search/pipeline.h"
+#include "search/supernet.h"
 #include <string.h>
 
 /* The program, its libraries and threads' stacks, as measured on an idle process. */
@@ -166,8 +167,7 @@ static bool measure_search(const struct spec *spec, const struct space *space,
                            struct error *error) {
     const struct training_settings *settings = &spec->search.weights;
     bool has_supernet = strategy_find(spec->search.strategy)->parameters != NULL;
-    struct network_options options =
-        patches(settings, spec->search.precision == 1 ? NETWORK_DIRECT : NETWORK_NOISE);
+    struct network_options options = supernet_options(spec);
     struct network_options rated = {.batch = 1, .height = valid->height, .width = valid->width};
     struct network_memory trained, statistics, rating;
     bool ok =

@@ -35,7 +35,7 @@ struct spec_search {
     const char *strategy;
     int epochs, steps_per_epoch; /* one step is an alpha step and a weight step */
     int warm_up;                 /* epochs in which alpha is frozen */
-    int precision;               /* 0 noise, 1 direct */
+    int precision;               /* 0 noise, 1 direct, 2 none */
     int noise;                   /* 0 normal, 1 uniform */
     int noise_gradient;          /* 0 straight_through, 1 detached */
     double bitops_penalty, entropy_penalty;

@@ -7,7 +7,7 @@
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
 static const char *const schedules[] = {"constant", "cosine", "step", "linear", NULL};
 static const char *const losses[] = {"l1", "l2", "charbonnier", NULL};
-static const char *const precisions[] = {"noise", "direct", NULL};
+static const char *const precisions[] = {"noise", "direct", "none", NULL};
 static const char *const noises[] = {"normal", "uniform", NULL};
 static const char *const gradients[] = {"straight_through", "detached", NULL};
 static const char *const entropies[] = {"quantnas", "constant", "linear", NULL};
@@ -99,7 +99,9 @@ const struct spec_setting spec_settings[] = {
     {"search.warm_up", SPEC_INTEGER, AT(search.warm_up), 0, 100000, "9", NULL,
      "epochs at the start in which alpha is frozen"},
     {"search.quantization", SPEC_CHOICE, AT(search.precision), 0, 0, "noise", precisions,
-     "how bit widths are mixed: quantization noise, or the quantizers themselves"},
+     "how bit widths are mixed: quantization noise, or the quantizers themselves; none: in 32 "
+     "bits, "
+     "so that only the BitOps penalty tells bit widths apart"},
     {"search.noise", SPEC_CHOICE, AT(search.noise), 0, 0, "normal", noises,
      "distribution of the noise"},
     {"search.noise_gradient", SPEC_CHOICE, AT(search.noise_gradient), 0, 0, "straight_through",

@@ -51,17 +51,23 @@ static bool create_samplers(struct supernet *supernet, struct error *error) {
     return sampler_create(supernet->search->train, &sampling, &supernet->alpha_sampler, error);
 }
 
+struct network_options supernet_options(const struct spec *spec) {
+    /* In the order of the setting's choices. */
+    static const enum network_precision precisions[] = {NETWORK_NOISE, NETWORK_DIRECT,
+                                                        NETWORK_FLOAT};
+    return (struct network_options){.batch = spec->search.weights.batch,
+                                    .height = spec->search.weights.patch,
+                                    .width = spec->search.weights.patch,
+                                    .precision = precisions[spec->search.precision],
+                                    .noise_uniform = spec->search.noise == 1,
+                                    .noise_detached = spec->search.noise_gradient == 1};
+}
+
 bool supernet_create(struct supernet *supernet, const struct search *search, struct error *error) {
     memset(supernet, 0, sizeof *supernet);
     const struct spec *spec = search->spec;
     const struct training_settings *settings = &spec->search.weights;
-    struct network_options options = {.batch = settings->batch,
-                                      .height = settings->patch,
-                                      .width = settings->patch,
-                                      .precision = spec->search.precision == 1 ? NETWORK_DIRECT
-                                                                               : NETWORK_NOISE,
-                                      .noise_uniform = spec->search.noise == 1,
-                                      .noise_detached = spec->search.noise_gradient == 1};
+    struct network_options options = supernet_options(spec);
     supernet->search = search;
     supernet->parameters = parameters_create();
     if (!model_create(&supernet->model, search->space, supernet->parameters, &options,

@@ -19,6 +19,8 @@ struct supernet {
     double alpha_reconstruction;   /* loss of the last alpha step on its half of the data */
 };
 
+/* How the spec wants the supernet built. */
+struct network_options supernet_options(const struct spec *spec);
 /* Builds, initializes and plans it as the spec says. Free with supernet_free, also after failure.
  */
 bool supernet_create(struct supernet *supernet, const struct search *search, struct error *error);

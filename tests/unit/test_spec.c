@@ -182,9 +182,9 @@ static const struct bad bad_specs[] = {
      "spec.yaml:1:20: unknown strategy \"simulated annealing\"; `tamis list strategies` names "
      "them"},
     {"search: {quantization: nois}\n", "spec.yaml:1:24: search.quantization cannot be \"nois\"; it "
-                                       "is one of noise, direct; did you mean \"noise\"?"},
+                                       "is one of noise, direct, none; did you mean \"noise\"?"},
     {"search: {quantization: 4}\n",
-     "spec.yaml:1:24: search.quantization cannot be \"4\"; it is one of noise, direct"},
+     "spec.yaml:1:24: search.quantization cannot be \"4\"; it is one of noise, direct, none"},
     {"search: {optimizer: [adam]}\n", "spec.yaml:1:21: expected a text, found a list"},
     {"retrain: {augment: yes}\n",
      "spec.yaml:1:20: expected true or false, found \"yes\"; write true"},

@@ -1,0 +1,59 @@
+#include "cli/bench.h"
+#include "core/log.h"
+#include "core/threads.h"
+#include "ops/peak.h"
+#include <stdlib.h>
+
+static int compare_doubles(const void *a, const void *b) {
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static double median(double *values, int count) {
+    qsort(values, (size_t)count, sizeof *values, compare_doubles);
+    return values[count / 2];
+}
+
+/* The peak over a twentieth of what one repetition takes: one sample of some milliseconds says
+ * little about a second. */
+static double measure_peak(double seconds) {
+    enum { MAX_SAMPLES = 15 };
+    double samples[MAX_SAMPLES], begin = clock_seconds();
+    int count = 0;
+    do {
+        samples[count++] = peak_flops_once();
+    } while (count < MAX_SAMPLES && clock_seconds() - begin < seconds / 20);
+    return median(samples, count);
+}
+
+bool bench_repeat(bench_work *work, void *context, double flop, double seconds, int minimum,
+                  struct bench_result *result, struct error *error) {
+    static double times[BENCH_MAX_REPETITIONS], peaks[BENCH_MAX_REPETITIONS],
+        fractions[BENCH_MAX_REPETITIONS];
+    double start = clock_seconds(), last = 0;
+    int count = 0;
+    while (count < BENCH_MAX_REPETITIONS &&
+           (count < minimum || clock_seconds() - start < seconds)) {
+        double before = measure_peak(last), begin = clock_seconds();
+        if (!work(context, count, error)) return false;
+        last = clock_seconds() - begin;
+        times[count] = last;
+        peaks[count] = 0.5 * (before + measure_peak(last));
+        fractions[count] = flop / last / peaks[count];
+        count++;
+    }
+    *result = (struct bench_result){.repetitions = count, .seconds = median(times, count)};
+    result->flops = flop / result->seconds;
+    result->peak = median(peaks, count);
+    result->fraction = median(fractions, count);
+    return true;
+}
+
+json_t *bench_document(const char *part) {
+    json_t *document = json_object();
+    json_object_set_new(document, "version", json_string(TAMIS_VERSION));
+    json_object_set_new(document, "bench", json_string(part));
+    json_object_set_new(document, "threads", json_integer(threads_get()));
+    json_object_set_new(document, "lanes", json_integer(peak_lanes()));
+    return document;
+}

@@ -1,0 +1,190 @@
+#include "search/workload.h"
+#include "core/memory.h"
+#include "eval/leaves.h"
+#include "eval/quantize.h"
+#include <math.h>
+#include <string.h>
+
+/* The stage of the spec that says how the step is done. */
+static const struct training_settings *stage(const struct workload_settings *settings) {
+    const struct spec *spec = settings->spec;
+    if (settings->kind == WORKLOAD_SEARCH) return &spec->search.weights;
+    return settings->quantized ? &spec->quantize : &spec->retrain;
+}
+
+static enum network_precision derived_precision(const struct workload_settings *settings) {
+    return settings->quantized ? NETWORK_QUANTIZED : NETWORK_FLOAT;
+}
+
+/* Few images: patches are cut anew at every step, and their content does not matter here. */
+static bool make_images(struct workload *workload, struct error *error) {
+    const struct workload_settings *settings = &workload->settings;
+    int scale = settings->spec->scale, size = stage(settings)->patch * scale;
+    if (size < LEAVES_MIN_SIDE) size = LEAVES_MIN_SIDE;
+    struct dataset_spec spec = {
+        .scale = scale, .count = 4, .size = size, .seed = (uint64_t)settings->spec->seed};
+    return dataset_open(&spec, &workload->dataset, error);
+}
+
+static bool create_search(struct workload *workload, struct error *error) {
+    const struct workload_settings *settings = &workload->settings;
+    const struct spec *spec = settings->spec;
+    workload->cost = cost_model_create(settings->space, spec->cost_height / spec->scale,
+                                       spec->cost_width / spec->scale, error);
+    if (!workload->cost) return false;
+    workload->search = (struct search){.spec = spec,
+                                       .space = settings->space,
+                                       .slots = space_slots(settings->space, error),
+                                       .train = &workload->dataset,
+                                       .valid = &workload->dataset,
+                                       .cost = workload->cost};
+    return workload->search.slots && supernet_create(&workload->supernet, &workload->search, error);
+}
+
+/* As a run would begin with: a float network's initial values, or the quantizers fitted to them. */
+static bool create_parameters(struct workload *workload, struct error *error) {
+    const struct workload_settings *settings = &workload->settings;
+    const struct spec *spec = settings->spec;
+    struct sampler_spec sampling = {.patch = stage(settings)->patch,
+                                    .half = SAMPLER_ALL,
+                                    .seed = (uint64_t)spec->seed,
+                                    .range = (float)space_range(settings->space),
+                                    .augment = stage(settings)->augment};
+    if (!sampler_create(&workload->dataset, &sampling, &workload->sampler, error)) return false;
+    struct parameters *trained = derived_parameters(settings->space, settings->architecture,
+                                                    NETWORK_FLOAT, (uint64_t)spec->seed, error);
+    workload->parameters = trained;
+    if (!trained || !settings->quantized) return trained != NULL;
+    workload->parameters = quantize_prepare(settings->space, settings->architecture, trained,
+                                            &workload->sampler, stage(settings)->batch, 1, error);
+    parameters_free(trained);
+    return workload->parameters != NULL;
+}
+
+static bool create_retraining(struct workload *workload, struct error *error) {
+    const struct workload_settings *settings = &workload->settings;
+    const struct training_settings *training = stage(settings);
+    struct network_options options = {.batch = training->batch,
+                                      .height = training->patch,
+                                      .width = training->patch,
+                                      .precision = derived_precision(settings),
+                                      .architecture = settings->architecture};
+    if (!create_parameters(workload, error) ||
+        !model_create(&workload->model, settings->space, workload->parameters, &options,
+                      (enum model_loss)training->loss, WANT_WEIGHTS, error))
+        return false;
+    workload->optimizer = optimizer_create(training_optimizer(training),
+                                           workload->parameters->sizes[PARAMETER_WEIGHT]);
+    return true;
+}
+
+static bool create_inference(struct workload *workload, struct error *error) {
+    const struct workload_settings *settings = &workload->settings;
+    if (!create_parameters(workload, error)) return false;
+    workload->evaluator = evaluator_create(settings->space, settings->architecture,
+                                           workload->parameters, derived_precision(settings));
+    workload->picture =
+        leaves_image((uint64_t)settings->spec->seed, 0, settings->width, settings->height);
+    /* The evaluator plans when it meets a size. */
+    return workload_step(workload, 0, error);
+}
+
+bool workload_create(struct workload *workload, const struct workload_settings *settings,
+                     struct error *error) {
+    memset(workload, 0, sizeof *workload);
+    workload->settings = *settings;
+    if (!make_images(workload, error)) return false;
+    switch (settings->kind) {
+    case WORKLOAD_SEARCH:
+        return create_search(workload, error);
+    case WORKLOAD_RETRAIN:
+        return create_retraining(workload, error);
+    default:
+        return create_inference(workload, error);
+    }
+}
+
+void workload_free(struct workload *workload) {
+    if (workload->search.spec) supernet_free(&workload->supernet);
+    if (workload->cost) cost_model_free(workload->cost);
+    if (workload->optimizer) optimizer_free(workload->optimizer);
+    evaluator_free(&workload->evaluator);
+    model_free(&workload->model);
+    if (workload->parameters) parameters_free(workload->parameters);
+    sampler_free(&workload->sampler);
+    image_free(&workload->picture);
+    dataset_free(&workload->dataset);
+    memset(workload, 0, sizeof *workload);
+}
+
+static void search_step(struct workload *workload, int64_t step, struct loop_point *point) {
+    const struct spec *spec = workload->settings.spec;
+    supernet_alpha_step(&workload->supernet, step, 1, spec->search.bitops_penalty,
+                        spec->search.entropy_penalty, point);
+    if (isfinite(point->loss)) supernet_weight_step(&workload->supernet, step, 1, point);
+}
+
+static void retraining_step(struct workload *workload, int64_t step, struct loop_point *point) {
+    const struct training_settings *settings = stage(&workload->settings);
+    struct training training = {settings, &workload->model, &workload->sampler,
+                                workload->parameters, workload->optimizer};
+    struct plan_step plan_step = {(uint64_t)workload->settings.spec->seed, (uint64_t)step, true};
+    training_step(&training, (uint64_t)step, plan_step, settings->learning_rate, point);
+}
+
+bool workload_step(struct workload *workload, int64_t step, struct error *error) {
+    struct loop_point point = {0};
+    switch (workload->settings.kind) {
+    case WORKLOAD_SEARCH:
+        search_step(workload, step, &point);
+        break;
+    case WORKLOAD_RETRAIN:
+        retraining_step(workload, step, &point);
+        break;
+    default: {
+        struct image image = evaluator_upscale(&workload->evaluator, &workload->picture, error);
+        bool ok = image.pixels != NULL;
+        image_free(&image);
+        return ok;
+    }
+    }
+    if (isfinite(point.loss)) return true;
+    return error_add(error, ERROR_FAILED, "step %lld was not finite, first in %s", (long long)step,
+                     point.culprit ? point.culprit : "an unknown place");
+}
+
+struct plan *workload_plan(struct workload *workload) {
+    switch (workload->settings.kind) {
+    case WORKLOAD_SEARCH:
+        return workload->supernet.model.plan;
+    case WORKLOAD_RETRAIN:
+        return workload->model.plan;
+    default:
+        return workload->evaluator.plan;
+    }
+}
+
+const struct network *workload_network(const struct workload *workload) {
+    switch (workload->settings.kind) {
+    case WORKLOAD_SEARCH:
+        return workload->supernet.model.network;
+    case WORKLOAD_RETRAIN:
+        return workload->model.network;
+    default:
+        return workload->evaluator.network;
+    }
+}
+
+double workload_macs(const struct workload *workload) {
+    const struct network *network = workload_network(workload);
+    double macs = 0;
+    for (int i = 0; i < network->site_count; i++)
+        macs += network->sites[i].macs;
+    return macs * network->options.batch;
+}
+
+double workload_flop(const struct workload *workload) {
+    static const double passes[WORKLOAD_KINDS] = {
+        [WORKLOAD_SEARCH] = 6, [WORKLOAD_RETRAIN] = 3, [WORKLOAD_INFERENCE] = 1};
+    return 2 * passes[workload->settings.kind] * workload_macs(workload);
+}
