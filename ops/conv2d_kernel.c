@@ -2,6 +2,7 @@
 #include "ops/conv2d_kernel.h"
 
 #include "ops/conv2d_depthwise.h"
+#include "ops/conv2d_winograd.h"
 
 int conv2d_out_size(int size, int kernel, int stride, int pad, int dilation) {
     int room = size + 2 * pad - dilation * (kernel - 1) - 1;
@@ -15,16 +16,23 @@ void conv2d_shape_complete(struct conv2d_shape *s) {
     s->out_pitch = (int)conv2d_round_up((size_t)s->out_channels, 8);
 }
 
+static bool winograd_is_faster(const struct conv2d_dense *d) {
+    return conv2d_winograd_fits(d) && d->in_per_group >= 8 && d->out_per_group >= 8;
+}
+
 static size_t correlate_scratch(const struct conv2d_shape *shape,
                                 const struct conv2d_dense *dense) {
-    return conv2d_is_depthwise(shape) ? conv2d_depthwise_correlate_scratch(dense)
-                                      : conv2d_dense_correlate_scratch(dense);
+    if (conv2d_is_depthwise(shape)) return conv2d_depthwise_correlate_scratch(dense);
+    if (winograd_is_faster(dense)) return conv2d_winograd_correlate_scratch(dense);
+    return conv2d_dense_correlate_scratch(dense);
 }
 
 static void correlate(const struct conv2d_shape *shape, const struct conv2d_dense *dense,
                       const struct conv2d_correlate_arrays *arrays) {
     if (conv2d_is_depthwise(shape))
         conv2d_depthwise_correlate(dense, arrays);
+    else if (winograd_is_faster(dense))
+        conv2d_winograd_correlate(dense, arrays);
     else
         conv2d_dense_correlate(dense, arrays);
 }
