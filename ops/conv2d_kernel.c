@@ -81,9 +81,15 @@ void conv2d_backward_data(const struct conv2d_shape *shape, const struct conv2d_
     correlate(shape, &dense, &arrays);
 }
 
+static bool winograd_weight_is_faster(const struct conv2d_shape *shape) {
+    struct conv2d_dense dense = conv2d_dense_forward(shape);
+    return winograd_is_faster(&dense);
+}
+
 size_t conv2d_backward_weight_scratch(const struct conv2d_shape *shape) {
-    return conv2d_is_depthwise(shape) ? conv2d_depthwise_weight_scratch(shape)
-                                      : conv2d_dense_weight_scratch(shape);
+    if (conv2d_is_depthwise(shape)) return conv2d_depthwise_weight_scratch(shape);
+    if (winograd_weight_is_faster(shape)) return conv2d_winograd_weight_scratch(shape);
+    return conv2d_dense_weight_scratch(shape);
 }
 
 void conv2d_backward_weight(const struct conv2d_shape *shape, const struct conv2d_maps *maps,
@@ -92,6 +98,9 @@ void conv2d_backward_weight(const struct conv2d_shape *shape, const struct conv2
     if (conv2d_is_depthwise(shape))
         conv2d_depthwise_backward_weight(shape, maps, input, grad_output, grad_weight, grad_bias,
                                          scratch);
+    else if (winograd_weight_is_faster(shape))
+        conv2d_winograd_backward_weight(shape, maps, input, grad_output, grad_weight, grad_bias,
+                                        scratch);
     else
         conv2d_dense_backward_weight(shape, maps, input, grad_output, grad_weight, grad_bias,
                                      scratch);

@@ -237,17 +237,7 @@ void conv2d_winograd_correlate(const struct conv2d_dense *dense,
     struct winograd w = {.dense = *dense, .tiling = winograd_tiling_make(dense), .arrays = arrays};
     const struct conv2d_dense *d = &w.dense;
     const struct winograd_tiling *t = &w.tiling;
-    w.source = (struct winograd_source){
-        .array = arrays->input,
-        .map = arrays->load,
-        .height = d->in_height,
-        .width = d->in_width,
-        .pitch = d->in_pitch,
-        .channels = t->in_channels,
-        .span = WINOGRAD_SIDE,
-        .origin_h = d->origin_h,
-        .origin_w = d->origin_w,
-    };
+    w.source = winograd_input(d, t, arrays->input, arrays->load);
     w.packed = arrays->scratch;
     w.start = w.packed + packed_floats(t);
     w.zeros = w.start + start_floats(t);

@@ -48,6 +48,11 @@ struct winograd_source {
     int span, origin_h, origin_w;
 };
 
+/* The input of the sliding product. */
+struct winograd_source winograd_input(const struct conv2d_dense *dense,
+                                      const struct winograd_tiling *tiling, const float *input,
+                                      const struct conv2d_map *map);
+
 /* Floats of the buffer that winograd_load needs for such a source. */
 size_t winograd_stage_floats(const struct winograd_tiling *tiling, int span, size_t channels);
 

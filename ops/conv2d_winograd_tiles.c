@@ -81,6 +81,21 @@ int winograd_block_tiles(const struct winograd_block *block) {
     return block->images * block->rows * block->columns;
 }
 
+struct winograd_source winograd_input(const struct conv2d_dense *d, const struct winograd_tiling *t,
+                                      const float *input, const struct conv2d_map *map) {
+    return (struct winograd_source){
+        .array = input,
+        .map = map,
+        .height = d->in_height,
+        .width = d->in_width,
+        .pitch = d->in_pitch,
+        .channels = t->in_channels,
+        .span = WINOGRAD_SIDE,
+        .origin_h = d->origin_h,
+        .origin_w = d->origin_w,
+    };
+}
+
 /* Pixels under `tiles` neighbouring tiles along one side. */
 static int covered(const struct winograd_tiling *t, int tiles, int span) {
     return (tiles - 1) * t->tile + span;

@@ -72,6 +72,12 @@ void winograd_transform_gradient(struct winograd_const_pixels from, int tile, si
     }
 }
 
+void winograd_sum_pixels(struct winograd_const_pixels from, int tile, size_t channels,
+                         float *sums) {
+#define SUM(lanes) SIMD_PASTE(sum_, lanes)(const_from_channel(from, c), tile, sums + c)
+    FOR_CHANNELS(SUM);
+}
+
 void winograd_transform_weight(const float *taps, size_t tap_step, int kernel, size_t channels,
                                float *to, size_t step) {
 #define WEIGHT_3(lanes) SIMD_PASTE(weight_, lanes)(taps + c, tap_step, 3, to + c, step)

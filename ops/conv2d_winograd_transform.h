@@ -47,6 +47,9 @@ void winograd_transform_output(const float *from, size_t step, int tile, size_t 
 void winograd_transform_gradient(struct winograd_const_pixels from, int tile, size_t channels,
                                  float *to, size_t step);
 
+/* sums[channel] += the same pixels. */
+void winograd_sum_pixels(struct winograd_const_pixels from, int tile, size_t channels, float *sums);
+
 /* A kernel x kernel (3 or 5) weight to frequencies, and the gradients of frequencies to those of
  * the weight. Taps lie `tap_step` floats apart. */
 void winograd_transform_weight(const float *taps, size_t tap_step, int kernel, size_t channels,

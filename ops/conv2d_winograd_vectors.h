@@ -145,6 +145,18 @@ SIMD_INLINE void NAME(gradient_)(struct winograd_const_pixels from, const int ti
     }
 }
 
+/* One sum for each row, so that the additions need not wait for each other. */
+SIMD_INLINE void NAME(sum_)(struct winograd_const_pixels from, int tile, float *sums) {
+    VECTOR total = LOAD(sums);
+    for (int y = 0; y < tile; y++) {
+        const float *row = from.first + (size_t)y * from.row_pitch;
+        VECTOR sum = LOAD(row) + LOAD(row + from.pixel_pitch);
+        if (tile == 4) sum += LOAD(row + 2 * from.pixel_pitch) + LOAD(row + 3 * from.pixel_pitch);
+        total += sum;
+    }
+    STORE(sums, total);
+}
+
 /* One line of 3 or 5 taps to 6 frequencies: the polynomial of the taps at every point, divided by
  * the product of the distances to the other points (1, -3/2 and 6). */
 SIMD_INLINE void NAME(weight_line_)(const VECTOR in[5], VECTOR out[6], const int kernel) {
