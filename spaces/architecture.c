@@ -44,12 +44,20 @@ int architecture_bits(const struct architecture *architecture, int slot) {
     return at->bits[architecture->entries[slot] - at->first];
 }
 
-bool architecture_has_slot(const struct architecture *architecture, int slot) {
-    for (const struct slot *at = slot_at(architecture, slot); at->parent_slot >= 0;
-         at = slot_at(architecture, at->parent_slot))
-        if (architecture_candidate(architecture, at->parent_slot) != at->parent_candidate)
-            return false;
+bool architecture_holds(const struct architecture *architecture,
+                        const struct condition *condition) {
+    for (; condition; condition = condition->outer) {
+        int candidate = architecture_candidate(architecture, condition->slot);
+        if (candidate < condition->first || candidate > condition->last) return false;
+    }
     return true;
+}
+
+bool architecture_has_slot(const struct architecture *architecture, int slot) {
+    const struct slot *at = slot_at(architecture, slot);
+    for (int i = 0; i < at->place_count; i++)
+        if (architecture_holds(architecture, at->places[i])) return true;
+    return false;
 }
 
 void architecture_randomize(struct architecture *architecture, struct random *random) {

@@ -12,8 +12,16 @@
  * What can be chosen in a slot: a candidate and one of its bit widths. A slot's entries are
  * numbered candidate by candidate, bits within them: entry first[c] + b is candidate c with
  * bits[b]. A candidate without searched convolutions (identity, zero) has one entry with bits 0.
- * Slots inside a candidate of another slot have it as parent, and count only where it is chosen.
+ * Slots inside a candidate of another slot count only where it is chosen.
  */
+
+/* Where something stands: the chosen candidate of `slot` is one of first .. last, and `outer` holds
+ * too. NULL stands for "always". */
+struct condition {
+    int slot;
+    int first, last;
+    const struct condition *outer;
+};
 struct slot_candidate {
     const char *name;
     int first;      /* its first entry */
@@ -25,8 +33,10 @@ struct slot {
     int candidate_count;
     const struct slot_candidate *candidates;
     int entry_count;
-    int parent_slot; /* -1: always there */
-    int parent_candidate;
+    const struct condition **places; /* it is there where one of them holds; several when tied */
+    int place_count;
+    bool is_shared;           /* several steps may ask for it: tied choices */
+    struct position position; /* of the step that it was first met at */
 };
 struct slots {
     struct slot *items;
@@ -36,7 +46,9 @@ struct slots {
 
 /* All slots of a space, in the order of the builder's walk. Owned by the space. NULL on error. */
 const struct slots *space_slots(const struct space *space, struct error *error);
-/* Number of different architectures (slots that are not there are not counted), as a double. */
+/* Number of different architectures (slots that are not there are not counted), as a double. It is
+ * exact up to 2^53 and close beyond; for spaces whose choices depend on each other in too many ways
+ * it is an upper bound. */
 double space_size(const struct space *space);
 
 struct architecture {
@@ -62,6 +74,7 @@ bool architecture_set_candidate(struct architecture *architecture, const char *n
 const char **architecture_candidate_names(const struct space *space, int *count);
 int architecture_candidate(const struct architecture *architecture, int slot);
 int architecture_bits(const struct architecture *architecture, int slot);
+bool architecture_holds(const struct architecture *architecture, const struct condition *condition);
 /* False for a slot inside a candidate that is not chosen. */
 bool architecture_has_slot(const struct architecture *architecture, int slot);
 /* The same network: slots that are not there do not count. */

@@ -22,11 +22,6 @@ static void make_room(struct network *network, const struct slots *slots) {
     struct arena *arena = &network->arena;
     network->alpha = arena_allocate(arena, count * sizeof *network->alpha);
     network->probabilities = arena_allocate(arena, count * sizeof *network->probabilities);
-    network->branches = arena_allocate(arena, count * sizeof *network->branches);
-    for (int i = 0; i < slots->count; i++) {
-        size_t candidates = (size_t)slots->items[i].candidate_count;
-        network->branches[i] = arena_allocate(arena, candidates * sizeof **network->branches);
-    }
 }
 
 static bool check_options(const struct network_options *options, struct error *error) {
@@ -65,6 +60,7 @@ void network_free(struct network *network) {
     graph_free(network->graph);
     memory_free(network->sites);
     memory_free(network->tensors);
+    memory_free(network->branches);
     arena_free(&network->arena);
     memory_free(network);
 }

@@ -28,18 +28,34 @@ struct network_options {
     bool observe; /* keep the input of every quantizable convolution as an output */
 };
 
+/* The channels of a value where slots choose how many there are: parts in a row, each with all of
+ * its channels in the supernet and the leading ones of them in a derived network. */
+struct width_part {
+    int slot;          /* -1: all channels are always there */
+    int full;          /* channels in the supernet */
+    const int *widths; /* by candidate of the slot */
+};
+struct width_layout {
+    int count;
+    const struct width_part *parts;
+    int full; /* of all parts */
+};
+
 /* A convolution (or other operation with MACs) and its quantizers. */
 struct network_site {
     const char *name; /* path of the step; its parameters are "<name>.weight", ... */
     int node;         /* of the convolution in the graph */
     double macs;      /* of one image */
     size_t weights;   /* quantizable weight elements */
-    int slot;         /* -1: fixed */
-    int candidate;    /* of the slot */
-    int parent_slot, parent_candidate; /* where it stands when fixed inside a candidate; else -1 */
-    int weight_bits, activation_bits;  /* fixed or chosen; 32: not quantized; 0: still open */
-    int activation;                    /* value before the activation quantizer */
-    int weight;                        /* parameter index of the weight */
+    const struct condition *condition; /* where it stands; in the arena */
+    int slot;                          /* that its bits are chosen in; -1: fixed */
+    int candidate;                     /* of the slot */
+    int activation_slot; /* that the bits of activations are chosen in; -1: those of the weights */
+    /* Channels that MACs and weights are proportional to, where slots choose them; else NULL. */
+    const struct width_layout *in, *out;
+    int weight_bits, activation_bits; /* fixed or chosen; 32: not quantized; 0: still open */
+    int activation;                   /* value before the activation quantizer */
+    int weight;                       /* parameter index of the weight */
     int quantizer_count; /* bit widths that have quantizers here: 1, or the slot's in NETWORK_DIRECT
                           */
     int quantizer_bits[8];
@@ -52,7 +68,14 @@ struct network_site {
 struct network_tensor {
     int parameter;
     size_t elements;
-    int slot, candidate; /* where it stands; -1: always there */
+    const struct condition *condition; /* where it stands; in the arena */
+    const struct width_layout *width;  /* of its channels where slots choose them; else NULL */
+};
+
+/* Nodes that only candidate `candidate` of `slot` needs. */
+struct network_branch {
+    int slot, candidate;
+    int branch; /* of graph_branch */
 };
 
 struct network {
@@ -68,7 +91,8 @@ struct network {
     /* Supernet only, one for each slot of space_slots: */
     int *alpha;         /* parameter index of the slot's logits "<slot>.alpha" (1x1x1xentries) */
     int *probabilities; /* value index of their softmax, an output of the graph */
-    int **branches;     /* [slot][candidate] branch of graph_branch */
+    struct network_branch *branches; /* a tied choice has one in each of its places */
+    int branch_count;
     struct arena arena;
 };
 

@@ -28,6 +28,25 @@ static bool read_name(const struct yaml_node *node, const char **name, struct er
     return true;
 }
 
+bool step_read_tie(const struct yaml_node *node, struct tie *tie, struct error *error) {
+    static const struct {
+        const char *prefix;
+        enum tie_scope scope;
+    } scopes[] = {{"block.", TIE_BLOCK}, {"repeat.", TIE_REPEAT}};
+    const char *text;
+    if (!yaml_to_string(node, &text, error)) return false;
+    *tie = (struct tie){text, TIE_NETWORK};
+    for (size_t i = 0; i < sizeof scopes / sizeof scopes[0]; i++)
+        if (strncmp(text, scopes[i].prefix, strlen(scopes[i].prefix)) == 0)
+            *tie = (struct tie){text + strlen(scopes[i].prefix), scopes[i].scope};
+    if (is_step_name(tie->name)) return true;
+    return error_at(
+        error, ERROR_SPEC, node->position,
+        "\"%s\" cannot be what choices are tied by: write a name of letters, digits and "
+        "underscores, or one after \"block.\" or \"repeat.\"",
+        text);
+}
+
 static bool read_from(struct template *template, struct step *step, const struct yaml_node *node,
                       struct error *error) {
     char found[80];
@@ -166,6 +185,30 @@ static bool read_repeated(struct template *template, struct step *step,
     return true;
 }
 
+static bool check_times(struct step *step, struct error *error) {
+    const struct yaml_node *times = step->times;
+    struct number_choice choice;
+    if (times->kind == YAML_SCALAR) return expression_check(times->text, times->position, error);
+    if (!is_number_choice(times))
+        return error_at(error, ERROR_SPEC, times->position,
+                        "\"times\" must be a number or an expression");
+    if (!number_choice_read(times, &choice, error)) return false;
+    step->tie = choice.tie;
+    bool good = true;
+    for (int i = 0; i < choice.values->count; i++) {
+        const struct yaml_node *item = choice.values->items[i];
+        if (item->kind != YAML_SCALAR)
+            good = error_at(error, ERROR_SPEC, item->position,
+                            "\"times\" must be a number or an expression");
+        else if (!expression_check(item->text, item->position, error))
+            good = false;
+    }
+    if (step->collect)
+        good = error_at(error, ERROR_SPEC, step->position,
+                        "\"collect\" needs a fixed number of repetitions, but \"times\" is chosen");
+    return good;
+}
+
 static bool read_repeat(struct template *template, struct step *step, const struct yaml_node *value,
                         struct error *error) {
     static const char *const words[] = {"times", "do", "collect", "from", "name"};
@@ -186,10 +229,7 @@ static bool read_repeat(struct template *template, struct step *step, const stru
     }
     if (!step->times)
         good = error_at(error, ERROR_SPEC, step->position, "\"repeat\" needs \"times\"");
-    else if (step->times->kind != YAML_SCALAR)
-        good = error_at(error, ERROR_SPEC, step->times->position,
-                        "\"times\" must be a number or an expression");
-    else if (!expression_check(step->times->text, step->times->position, error))
+    else if (!check_times(step, error))
         good = false;
     if (!body)
         return error_at(error, ERROR_SPEC, step->position,
@@ -244,6 +284,8 @@ static bool read_choose(struct template *template, struct step *step, const stru
             among = value->items[i];
         else if (strcmp(key, "bits") == 0)
             step->bits = value->items[i];
+        else if (strcmp(key, "tie") == 0)
+            good = step_read_tie(value->items[i], &step->tie, error) && good;
         else if (!step_read_common(template, step, key, value->items[i], &good, error) &&
                  check_default(value->keys[i], value->items[i], &good, error))
             add_argument(step, value->keys[i], value->items[i]);

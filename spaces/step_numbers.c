@@ -29,9 +29,11 @@ static bool check_values(const struct yaml_node *values, struct error *error) {
 
 bool number_choice_read(const struct yaml_node *node, struct number_choice *choice,
                         struct error *error) {
-    static const char *const keys[] = {"choose"};
+    static const char *const keys[] = {"choose", "tie"};
     *choice = (struct number_choice){.position = node->position};
-    if (!yaml_check_keys(node, "a choice of values", keys, 1, error)) return false;
+    if (!yaml_check_keys(node, "a choice of values", keys, 2, error)) return false;
+    const struct yaml_node *tie = yaml_get(node, "tie");
+    if (tie && !step_read_tie(tie, &choice->tie, error)) return false;
     choice->values = yaml_get(node, "choose");
     return check_values(choice->values, error);
 }
@@ -129,15 +131,21 @@ static struct yaml_node *as_step(struct template *template, const struct yaml_no
     return node;
 }
 
-/* Number of combinations of all choices of the step; 0 after an error. */
-static int count_combinations(const struct step *step, const struct yaml_node *map,
-                              struct error *error) {
+/* Number of combinations of all choices of the step, and its tie; 0 after an error. */
+static int count_combinations(struct step *step, const struct yaml_node *map, struct error *error) {
     long count = 1;
+    int choices = 0;
     for (int i = 0; i < map->count; i++) {
         struct number_choice choice;
         if (!is_searched(step, map->keys[i]->text) || !is_number_choice(map->items[i])) continue;
         if (!number_choice_read(map->items[i], &choice, error)) return 0;
         count *= choice.values->count;
+        if (choice.tie.name) step->tie = choice.tie;
+        if (++choices > 1 && step->tie.name) {
+            error_at(error, ERROR_SPEC, map->items[i]->position,
+                     "only one value of \"%s\" can be chosen when its choice is tied", step->word);
+            return 0;
+        }
         if (count > STEP_MAX_COMBINATIONS) {
             error_at(error, ERROR_SPEC, map->items[i]->position,
                      "the choices of \"%s\" have more than %d combinations", step->word,

@@ -6,9 +6,10 @@
 
 enum { STEP_MAX_COMBINATIONS = 256 };
 
-/* The map {choose: [...]} as it stands in a file; all nodes are the document's. */
+/* The map {choose: [...], tie: ...} as it stands in a file; all nodes are the document's. */
 struct number_choice {
     const struct yaml_node *values; /* a list of at least one scalar or list, none of them twice */
+    struct tie tie;
     struct position position;
 };
 bool is_number_choice(const struct yaml_node *value);
@@ -19,8 +20,9 @@ bool number_choice_read(const struct yaml_node *node, struct number_choice *choi
 bool step_has_number_choice(const struct step *step, const struct yaml_node *map);
 /*
  * Makes of such a step a choice of the same steps with one value each, in the order of the values
- * (the first key's fastest). `word` and `map` are the step's own key and what belongs to it; `name`
- * and `from` of the map stay with the choice, and so does a list of bit widths.
+ * (the first key's fastest). Only a choice alone in its step can be tied. `word` and `map` are the
+ * step's own key and what belongs to it; `name` and `from` of the map stay with the choice, and so
+ * does a list of bit widths.
  */
 bool step_read_number_choice(struct template *template, struct step *step,
                              const struct yaml_node *word, const struct yaml_node *map,

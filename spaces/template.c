@@ -135,19 +135,26 @@ static bool report_cycle(const struct step *step, struct block *const *path, int
                     step->word, way, step->word);
 }
 
+/* Also notes, from the innermost block outward, which blocks have convolutions of open bits. */
+static bool look_into_block(struct block *block, struct block **path, int depth,
+                            struct error *error) {
+    block->visit = 1;
+    path[depth] = block;
+    bool good = find_cycle(block->body, path, depth + 1, error);
+    block->visit = 2;
+    for (int i = 0; good && i < block->body->count; i++)
+        block->has_open = block->has_open || step_has_open_bits(block->body->items[i]);
+    return good;
+}
+
 static bool visit_block(const struct step *step, struct block **path, int depth,
                         struct error *error) {
     struct block *block = step->block;
     if (block->visit == 2) return true;
     if (block->visit == 1) return report_cycle(step, path, depth, error);
-    block->visit = 1;
-    path[depth] = block;
-    bool good = find_cycle(block->body, path, depth + 1, error);
-    block->visit = 2;
-    return good;
+    return look_into_block(block, path, depth, error);
 }
 
-/* Also notes, from the innermost block outward, which blocks have convolutions of open bits. */
 static bool find_cycle(struct step_list *list, struct block **path, int depth,
                        struct error *error) {
     bool good = true;
@@ -158,7 +165,6 @@ static bool find_cycle(struct step_list *list, struct block **path, int depth,
         if (step->kind == STEP_BLOCK && !visit_block(step, path, depth, error)) good = false;
         if (step->body && !find_cycle(step->body, path, depth, error)) good = false;
         if (step->candidates && !find_cycle(step->candidates, path, depth, error)) good = false;
-        if (depth > 0 && step_has_open_bits(step)) path[depth - 1]->has_open = true;
     }
     return good;
 }
@@ -197,8 +203,8 @@ static void check_choose(const struct step *step, struct error *error) {
         for (int j = 0; j < step->candidates->count; j++)
             accepted = accepted || step_accepts_default(step->candidates->items[j], argument->key);
         if (accepted) continue;
-        static const char *const own[] = {"among", "bits", "name", "from"};
-        const char *nearest = error_nearest(argument->key, own, 4);
+        static const char *const own[] = {"among", "bits", "name", "from", "tie"};
+        const char *nearest = error_nearest(argument->key, own, 5);
         if (nearest)
             error_at(error, ERROR_SPEC, argument->position,
                      "no candidate of this choice has the key \"%s\"; did you mean \"%s\"?",
@@ -228,10 +234,7 @@ static void check_whole(struct template *template, struct error *error) {
     for (int i = 0; i < template->block_count; i++) {
         struct block *block = &template->blocks[i];
         if (block->visit == 2) continue;
-        block->visit = 1;
-        path[0] = block;
-        if (!find_cycle(block->body, path, 1, error)) good = false;
-        block->visit = 2;
+        if (!look_into_block(block, path, 0, error)) good = false;
     }
     memory_free(path);
     if (!good) return;

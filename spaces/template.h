@@ -15,6 +15,13 @@ struct step_argument {
     const struct yaml_node *value;
 };
 
+/* What a tied choice is called, and in what it is one: `tie: block.kind`. */
+enum tie_scope { TIE_NETWORK, TIE_BLOCK, TIE_REPEAT };
+struct tie {
+    const char *name; /* NULL: not tied */
+    enum tie_scope scope;
+};
+
 struct step;
 struct step_list {
     struct step **items;
@@ -45,6 +52,7 @@ struct step {
     const struct yaml_node *times; /* STEP_REPEAT */
     const char *collect;           /* STEP_REPEAT, or NULL */
     struct step_list *candidates;  /* STEP_CHOOSE */
+    struct tie tie;                /* STEP_CHOOSE; STEP_REPEAT of a chosen depth */
     bool is_of_numbers;            /* STEP_CHOOSE: one step of the file, whose values are chosen */
     struct block *block;           /* STEP_BLOCK */
 };
@@ -94,6 +102,7 @@ struct step *step_read(struct template *template, const struct yaml_node *node,
 /* Takes `name` and `from`, which every step may have; true when `key` was one of them. */
 bool step_read_common(struct template *template, struct step *step, const char *key,
                       const struct yaml_node *value, bool *good, struct error *error);
+bool step_read_tie(const struct yaml_node *node, struct tie *tie, struct error *error);
 struct step_list *step_list_read(struct template *template, const struct yaml_node *node,
                                  const char *what, struct error *error);
 /* Gives each candidate of a list its unique name. */

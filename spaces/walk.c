@@ -121,8 +121,8 @@ const int *walk_inputs(struct walk *walk, const struct scope *scope, const struc
     return NULL;
 }
 
-static void add_name(struct walk *walk, struct scope *scope, const struct step *step,
-                     const char *name, struct position position, const int *values, int count) {
+void walk_name_values(struct walk *walk, struct scope *scope, const struct step *step,
+                      const char *name, struct position position, const int *values, int count) {
     for (int i = 0; i < scope->name_count; i++) {
         if (strcmp(scope->names[i].name, name) != 0) continue;
         error_at(walk_error(walk, step), ERROR_SPEC, position,
@@ -186,7 +186,8 @@ static int walk_list(struct walk *walk, const struct scope *outer, const struct 
         if (!inputs) count = 1;
         int output =
             walk_step(walk, &scope, step, step_path, inputs ? inputs : &unknown, count, defaults);
-        if (step->name) add_name(walk, &scope, step, step->name, step->name_position, &output, 1);
+        if (step->name)
+            walk_name_values(walk, &scope, step, step->name, step->name_position, &output, 1);
         scope.previous = output;
     }
     return walk->stopped ? -1 : scope.previous;
@@ -199,35 +200,6 @@ static bool check_one_input(struct walk *walk, const struct step *step, int inpu
              "\"%s\" takes one input, but %d are given", step->word, input_count);
     walk_fail(walk, step);
     return false;
-}
-
-static int walk_repeat(struct walk *walk, struct scope *scope, const struct step *step,
-                       const char *path, int input, const struct defaults *defaults) {
-    long times;
-    if (!expression_evaluate_integer(step->times->text, step->times->position, scope->environment,
-                                     &times, walk_error(walk, step)))
-        return walk_fail(walk, step);
-    if (times < 0 || times > WALK_MAX_TIMES) {
-        error_at(walk_error(walk, step), ERROR_SPEC, step->times->position,
-                 "\"times\" is %ld, but must be between 0 and %d", times, WALK_MAX_TIMES);
-        return walk_fail(walk, step);
-    }
-    const struct step *repeated = step->body->items[0];
-    int *outputs = arena_allocate(&walk->arena, (size_t)(times + 1) * sizeof *outputs);
-    struct scope inside = *scope;
-    int value = input;
-    for (long i = 0; i < times && !walk->stopped; i++) {
-        const char *item_path = arena_format(&walk->arena, "%s.%ld", path, i);
-        inside.previous = value;
-        int count;
-        const int *inputs = walk_inputs(walk, &inside, repeated, &value, 1, &count);
-        if (!inputs) return -1;
-        value = walk_step(walk, &inside, repeated, item_path, inputs, count, defaults);
-        outputs[i] = value;
-    }
-    if (step->collect)
-        add_name(walk, scope, step, step->collect, step->position, outputs, (int)times);
-    return value;
 }
 
 static int walk_block(struct walk *walk, struct scope *scope, const struct step *step,
@@ -261,9 +233,12 @@ static int walk_block(struct walk *walk, struct scope *scope, const struct step 
     struct expression_names environment = {block->parameters, values, block->parameter_count,
                                            &walk->space->names};
     const char *inner = arena_format(&walk->arena, "%s.", path);
+    const char *outer = walk->block_path;
+    walk->block_path = inner;
     walk->depth++;
     int output = walk_list(walk, NULL, block->body, inner, input, &environment, NULL);
     walk->depth--;
+    walk->block_path = outer;
     return output;
 }
 
@@ -354,7 +329,8 @@ static bool run(struct walk *walk) {
     int before = walk->error->count;
     walk->reported =
         arena_allocate(&walk->arena, (size_t)space->template.step_count * sizeof *walk->reported);
-    walk->place = (struct place){-1, -1, -1, -1, NULL, 0};
+    walk->block_path = walk->repeat_path = "";
+    walk->place = (struct place){.bits_slot = -1, .bits_candidate = -1};
     network->input =
         graph_input(network->graph, "input",
                     shape_activation(options->batch, options->height, options->width, 3), false);
@@ -368,6 +344,7 @@ static bool run(struct walk *walk) {
         good = false;
     }
     memory_free(walk->relu);
+    memory_free(walk->probabilities);
     arena_free(&walk->arena);
     return good;
 }
@@ -401,6 +378,7 @@ bool walk_find_slots(struct space *space, struct error *error) {
     bool good = run(&walk);
     memory_free(network.sites);
     memory_free(network.tensors);
+    memory_free(network.branches);
     arena_free(&network.arena);
     graph_free(network.graph);
     parameters_free(parameters);

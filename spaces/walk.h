@@ -52,9 +52,9 @@ struct scope {
     const struct expression_names *environment;
 };
 
-/* Where the walk stands in the choices: the innermost candidate, and the one whose bits count. */
+/* Where the walk stands in the choices: in which candidates, and the one whose bits count. */
 struct place {
-    int slot, candidate;
+    const struct condition *condition;
     int bits_slot, bits_candidate; /* -1: convolutions without `bits` are not quantized */
     const int *bits;               /* open widths of that candidate, or the chosen one alone */
     int bits_count;
@@ -72,7 +72,12 @@ struct walk {
     int depth;
     long steps;
     int next_slot; /* the search for a slot by name begins here */
-    size_t slot_capacity, site_capacity, tensor_capacity;
+    bool has_ties; /* a tied choice was met */
+    const char *block_path,
+        *repeat_path; /* of the innermost block and repetition, with a dot; "" */
+    size_t slot_capacity, site_capacity, tensor_capacity, branch_capacity;
+    int *probabilities; /* by slot: the softmax made before, or 0 */
+    size_t probability_capacity;
     int *relu; /* by value: its ReLU made before, or 0 */
     size_t relu_capacity;
     struct place place;
@@ -89,9 +94,51 @@ int walk_step(struct walk *walk, struct scope *scope, const struct step *step, c
 const int *walk_inputs(struct walk *walk, const struct scope *scope, const struct step *step,
                        const int *fallback, int fallback_count, int *count);
 
+/* Makes values known to `from` in the scope's list by this name. */
+void walk_name_values(struct walk *walk, struct scope *scope, const struct step *step,
+                      const char *name, struct position position, const int *values, int count);
+
+/* walk_repeat.c */
+int walk_repeat(struct walk *walk, struct scope *scope, const struct step *step, const char *path,
+                int input, const struct defaults *defaults);
+
+/* walk_slot.c */
+/* What a walk asks a slot for: candidates with their names and bit widths (a candidate that is not
+ * open has none to choose). `path` is that of the step. */
+struct slot_request {
+    const struct step *step;
+    const char *path;
+    const char *const *names;
+    const bool *is_open;
+    int count;
+    const struct bits_list *bits;
+    const char *tie; /* NULL, or what the slot is called instead of its path */
+};
+/* Index of the slot, made when slots are being found; -1 after an error. */
+int walk_slot(struct walk *walk, const struct slot_request *request);
+/* The name of a tied slot here; NULL when it is not tied. */
+const char *walk_tie(struct walk *walk, const struct tie *tie);
+/* The softmax of a slot's logits; made once for a tied slot. -1 after an error. */
+int walk_probabilities(struct walk *walk, const struct step *step, int slot);
+/* Enters candidates first .. last of a slot. */
+void walk_enter(struct walk *walk, int slot, int first, int last);
+/* And takes the bits of convolutions from this candidate: all widths, or the chosen one. */
+void walk_enter_bits(struct walk *walk, int slot, int candidate, const int *chosen_bits);
+/* A new branch inside the present one, for a candidate; it becomes the current one. */
+int walk_branch(struct walk *walk, int slot, int candidate);
+/* The chosen candidate; -1 in a supernet. */
+int walk_chosen(const struct walk *walk, int slot);
+
 /* walk_choice.c */
 int walk_choose(struct walk *walk, struct scope *scope, const struct step *step, const char *path,
                 const int *inputs, int input_count, const struct defaults *defaults);
+/* Lets a candidate's output end in a node of its own branch, so that switching the branch off takes
+ * it away. */
+int walk_end_branch(struct walk *walk, const struct step *step, const char *path, int value,
+                    int branch);
+/* The mixture of a slot's candidates, whose sizes agree. */
+int walk_mix(struct walk *walk, const struct step *step, const char *path, int slot,
+             const int *outputs);
 /* A convolution with a list of bit widths of its own is a slot of one candidate. */
 int walk_bits_choice(struct walk *walk, const struct step *step, const char *path,
                      const double *attribute, int input, const struct bits_list *bits);

@@ -73,8 +73,7 @@ static void note_tensors(struct walk *walk, const struct graph_node *node, int t
         network->tensors[network->tensor_count++] =
             (struct network_tensor){.parameter = value->parameter,
                                     .elements = shape_elements(value->shape),
-                                    .slot = walk->place.slot,
-                                    .candidate = walk->place.candidate};
+                                    .condition = walk->place.condition};
     }
 }
 
@@ -84,10 +83,10 @@ static struct network_site *add_site(struct walk *walk, const char *path) {
     memory_grow(network->sites, count, walk->site_capacity);
     struct network_site *site = &network->sites[network->site_count++];
     *site = (struct network_site){.name = arena_copy(&network->arena, path),
+                                  .condition = walk->place.condition,
                                   .slot = -1,
                                   .candidate = -1,
-                                  .parent_slot = walk->place.slot,
-                                  .parent_candidate = walk->place.candidate,
+                                  .activation_slot = -1,
                                   .weight_bits = BITS_FLOAT,
                                   .activation_bits = BITS_FLOAT,
                                   .activation = -1,
@@ -325,7 +324,6 @@ static void read_bits(struct walk *walk, struct convolution *convolution, int *f
         convolution->bits_count = place->bits_count;
         site->slot = place->bits_slot;
         site->candidate = place->bits_candidate;
-        site->parent_slot = site->parent_candidate = -1;
     }
     bool is_known = !convolution->is_open || walk->network->options.architecture;
     site->weight_bits = site->activation_bits = is_known ? convolution->bits[0] : 0;

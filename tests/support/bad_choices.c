@@ -25,7 +25,7 @@ const struct bad_space bad_choices[] = {
     {"unknown_key_of_a_choice_of_values", HEAD
      "  - conv: {out: 12, kernel: {choose: [1, 3], ty: a}}\n"
      "  - pixel_shuffle: {scale: scale}\n",
-     "test.yaml:3:46: unknown key \"ty\" in a choice of values; known are choose"},
+     "test.yaml:3:46: unknown key \"ty\" in a choice of values; known are choose and tie"},
     {"a_value_to_choose_out_of_range", HEAD
      "  - conv: {out: 12, kernel: {choose: [1, 0]}}\n"
      "  - pixel_shuffle: {scale: scale}\n",
@@ -48,6 +48,54 @@ const struct bad_space bad_choices[] = {
      "  - pixel_shuffle: {scale: scale}\n",
      "test.yaml:3:23: \"kernel\" cannot be chosen for all candidates together: write the choice in "
      "each of them (only \"out\" can)"},
+    {"a_tie_with_a_point", HEAD
+     "  - choose: {tie: a.b, among: [conv: {out: 12, kernel: 1}]}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:3:19: \"a.b\" cannot be what choices are tied by: write a name of letters, digits and "
+     "underscores, or one after \"block.\" or \"repeat.\""},
+    {"tied_choices_of_other_candidates", HEAD
+     "  - choose: {tie: a, among: [conv: {out: 12, kernel: 1}, conv: {out: 12, kernel: 3}]}\n"
+     "  - choose: {tie: a, among: [conv: {out: 12, kernel: 1}, conv: {out: 12, kernel: 5}]}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:4:5: the choice tied as \"a\" has other candidates or bit widths here than in line 3"},
+    {"tied_choices_of_other_bits", HEAD
+     "  - choose: {tie: a, bits: [4, 8], among: [conv: {out: 12, kernel: 1}]}\n"
+     "  - choose: {tie: a, bits: [4, 6], among: [conv: {out: 12, kernel: 1}]}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:4:5: the choice tied as \"a\" has other candidates or bit widths here than in line 3"},
+    {"a_tie_with_the_name_of_a_slot", HEAD
+     "  - choose: {name: a, among: [conv: {out: 12, kernel: 1}]}\n"
+     "  - choose: {tie: a, among: [conv: {out: 12, kernel: 1}]}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:4:5: the slot \"a\" is there already (line 3): a tied choice needs a name of its own"},
+    {"two_chosen_values_with_a_tie", HEAD
+     "  - conv: {out: 12, kernel: {choose: [1, 3], tie: k}, dilation: {choose: [1, 2]}}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:3:65: only one value of \"conv\" can be chosen when its choice is tied"},
+    {"depths_that_do_not_rise", HEAD
+     "  - conv: {out: 12, kernel: 1}\n"
+     "  - repeat: {times: {choose: [2, 4, 3]}, do: relu}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:4:37: depths to choose must rise, but 3 stands after 4"},
+    {"a_depth_out_of_range", HEAD
+     "  - conv: {out: 12, kernel: 1}\n"
+     "  - repeat: {times: {choose: [-1, 2]}, do: relu}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:4:31: \"times\" is -1, but must be between 0 and 1000"},
+    {"a_depth_that_is_a_list", HEAD
+     "  - repeat: {times: {choose: [[1, 2], 3]}, do: relu}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:3:31: \"times\" must be a number or an expression"},
+    {"depths_that_do_not_fit", HEAD
+     "  - repeat: {times: {choose: [0, 1, 2]}, do: [conv: {out: 12, kernel: 1}]}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:3:21: the depths do not fit together: 0 repetitions give 3 channels of 64 x 64, but "
+     "1 12 of 64 x 64"},
+    {"collecting_a_chosen_depth", HEAD
+     "  - conv: {out: 12, kernel: 1}\n"
+     "  - repeat: {times: {choose: [1, 2]}, do: relu, collect: all}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:4:5: \"collect\" needs a fixed number of repetitions, but \"times\" is chosen"},
 };
 /* clang-format on */
 const int bad_choice_count = (int)(sizeof bad_choices / sizeof bad_choices[0]);

@@ -169,7 +169,7 @@ static void a_slot_inside_a_candidate_counts_as_much_as_the_candidate(void **sta
     int body, inner, first_body, first_inner;
     body = slot_named(&setup, "body", &first_body);
     inner = slot_named(&setup, "body.deep.inner", &first_inner);
-    assert_int_equal(setup.slots->items[inner].parent_slot, body);
+    assert_int_equal(setup.slots->items[inner].places[0]->slot, body);
     double size[2];
     for (int chosen = 0; chosen < 2; chosen++) {
         for (int i = 0; i < setup.slots->items[body].entry_count; i++)

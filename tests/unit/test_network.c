@@ -41,8 +41,11 @@ static void check_branches(const struct space *space) {
         /* A fresh plan: nothing is left in it from a run with the other branches. */
         struct plan *plan = plan_create(supernet.network->graph, (struct plan_options){0}, NULL);
         plan_prepare(plan);
-        for (int c = 0; c < slot->candidate_count; c++)
-            plan_set_branch(plan, supernet.network->branches[0][c], c == chosen);
+        for (int i = 0; i < supernet.network->branch_count; i++) {
+            const struct network_branch *branch = &supernet.network->branches[i];
+            if (branch->slot == 0)
+                plan_set_branch(plan, branch->branch, branch->candidate == chosen);
+        }
         one_builder_fill_input(plan, supernet.network);
         plan_forward(plan, (struct plan_step){.seed = 1, .step = 1});
         assert_true(
@@ -84,8 +87,8 @@ static void switching_all_other_candidates_off_leaves_one_alone(void **state) {
     one_builder_randomize(supernet.parameters); /* alpha is 0: each candidate has the weight 1/2 */
     struct plan *plan = plan_create(supernet.network->graph, (struct plan_options){0}, NULL);
     plan_prepare(plan);
-    for (int c = 0; c < 2; c++)
-        plan_set_branch(plan, supernet.network->branches[0][c], false);
+    for (int i = 0; i < supernet.network->branch_count; i++)
+        plan_set_branch(plan, supernet.network->branches[i].branch, false);
     one_builder_fill_input(plan, supernet.network);
     plan_forward(plan, (struct plan_step){.seed = 1, .step = 1});
     const float *output = plan_value(plan, supernet.network->output);

@@ -181,8 +181,8 @@ static void a_choice_can_have_its_own_bits_and_a_convolution_be_a_slot(void **st
     assert_int_equal(find_slot(space, "searched")->candidates[0].bits[0], 4);
     assert_int_equal(find_slot(space, "own")->entry_count, 3);
     const struct slot *inner = find_slot(space, "outer.pair.x");
-    assert_int_equal(inner->parent_slot, 3);
-    assert_int_equal(inner->parent_candidate, 1);
+    assert_int_equal(inner->places[0]->slot, 3);
+    assert_true(inner->places[0]->first == 1 && inner->places[0]->last == 1);
     assert_int_equal(find_slot(space, "outer")->entry_count, 3);
     assert_true(space_size(space) == 2 * 2 * 3 * (1 + 2 * 2));
     space_free(space);

@@ -97,10 +97,110 @@ static void defaults_of_a_choice_reach_into_a_candidate_with_chosen_numbers(void
     space_free(space);
 }
 
+static const char ties[] =
+    "space: ties\n"
+    "bits: [4, 8]\n"
+    "network:\n"
+    "  - conv: {out: 4, kernel: 1, name: head}\n"
+    "  - repeat: {times: 2, do: pair, name: stages}\n"
+    "  - choose: {tie: outer, among: [pair, identity], name: last}\n"
+    "  - repeat:\n"
+    "      times: 2\n"
+    "      name: repeated\n"
+    "      do:\n"
+    "        - conv: {out: 4, kernel: {choose: [1, 3], tie: repeat.size}}\n"
+    "        - relu\n"
+    "        - conv: {out: 4, kernel: {choose: [1, 3], tie: repeat.size}}\n" TAIL "blocks:\n"
+    "  pair:\n"
+    "    - choose: {tie: block.kind, among: kinds, name: first}\n"
+    "    - relu\n"
+    "    - choose: {tie: block.kind, among: kinds, name: second}\n"
+    "    - choose: {tie: everywhere, among: [identity, conv: {out: 4, kernel: 3, bits: 8}]}\n"
+    "choices:\n"
+    "  kinds:\n"
+    "    - conv: {out: 4, kernel: 1}\n"
+    "    - identity\n";
+
+static void tied_choices_are_one_slot(void **state) {
+    check_space(state, ties);
+    struct space *space = good_space(ties);
+    /* Those of the network, of each instance of the block, of each repetition. */
+    static const char *const names[] = {"stages.0.kind",  "everywhere",     "stages.1.kind",
+                                        "outer",          "last.pair.kind", "repeated.0.size",
+                                        "repeated.1.size"};
+    const struct slots *slots = space_slots(space, NULL);
+    assert_int_equal(slots->count, 7);
+    for (int i = 0; i < 7; i++)
+        assert_string_equal(slots->items[i].name, names[i]);
+    assert_true(space_size(space) == 3 * 2 * 3 * (1 + 3) * 4 * 4);
+    space_free(space);
+}
+
+/* A tied slot is there where any of its places is. */
+static void a_tied_choice_counts_where_one_of_its_places_is_chosen(void **state) {
+    static const char text[] =
+        "space: places\n"
+        "network:\n"
+        "  - conv: {out: 4, kernel: 1, name: head}\n"
+        "  - choose: {name: a, among: [identity, seq: {name: with, do: [choose: {tie: t, among: "
+        "ways}]}]}\n"
+        "  - choose: {name: b, among: [identity, seq: {name: with, do: [choose: {tie: t, among: "
+        "ways}]}]}\n"
+        "  - choose: {name: c, among: [identity, seq: {name: with, do: [choose: {tie: t, among: "
+        "ways}]}]}\n" TAIL "choices:\n"
+        "  ways: [relu, conv: {out: 4, kernel: 3}, conv: {out: 4, kernel: 1}]\n";
+    check_space(state, text);
+    struct space *space = good_space(text);
+    struct architecture *architecture = architecture_create(space);
+    int t = (int)(find_slot(space, "t") - space_slots(space, NULL)->items);
+    assert_false(architecture_has_slot(architecture, t));
+    architecture->entries[space_slots(space, NULL)->count - 1] = 1;
+    assert_true(architecture_has_slot(architecture, t));
+    assert_true(space_size(space) == 1 + 7 * 3);
+    architecture_free(architecture);
+    space_free(space);
+}
+
+static const char depths[] =
+    "space: depths\n"
+    "bits: [4, 8]\n"
+    "network:\n"
+    "  - conv: {out: 4, kernel: 1, name: head}\n"
+    "  - repeat: {times: {choose: [0, 1, 3], tie: d}, do: plain, name: first}\n"
+    "  - repeat: {times: {choose: [1, 2]}, do: nested, name: second}\n"
+    "  - repeat: {times: {choose: [0, 1, 3], tie: d}, do: relu}\n" TAIL "blocks:\n"
+    "  plain:\n"
+    "    - choose: {out: 4, among: [conv: {kernel: 3}, identity], name: body}\n"
+    "    - prelu\n"
+    "  nested:\n"
+    "    - repeat: {times: {choose: [0, 1]}, do: plain, name: inner}\n"
+    "    - conv: {out: 4, kernel: 1, bits: 8}\n";
+
+static void a_chosen_depth_shares_its_leading_repetitions(void **state) {
+    check_space(state, depths);
+    struct space *space = good_space(depths);
+    static const char *const first[] = {"0", "1", "3"};
+    check_candidates(space, "d", first, 3, 1);
+    assert_non_null(find_slot(space, "second.1.inner.times"));
+    struct built built = build_network(space, NULL, NETWORK_FLOAT, 1, HEIGHT, WIDTH);
+    assert_true(parameters_find(built.parameters, "first.2.body.conv3.weight") >= 0);
+    assert_int_equal(parameters_find(built.parameters, "first.3.body.conv3.weight"), -1);
+    built_free(&built);
+    /* A nested block is without or with a body of three choices. */
+    assert_true(space_size(space) == (1 + 3 + 27) * (4 + 4 * 4));
+    space_free(space);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(numbers_are_chosen_by_a_candidate_for_each, temporary_setup,
                                         temporary_teardown),
+        cmocka_unit_test_setup_teardown(tied_choices_are_one_slot, temporary_setup,
+                                        temporary_teardown),
+        cmocka_unit_test_setup_teardown(a_tied_choice_counts_where_one_of_its_places_is_chosen,
+                                        temporary_setup, temporary_teardown),
+        cmocka_unit_test_setup_teardown(a_chosen_depth_shares_its_leading_repetitions,
+                                        temporary_setup, temporary_teardown),
         cmocka_unit_test(defaults_of_a_choice_reach_into_a_candidate_with_chosen_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

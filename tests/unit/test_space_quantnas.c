@@ -70,7 +70,7 @@ static void slots_have_the_published_candidates(void **state) {
         const struct slot *slot = &slots->items[i];
         bool is_tail = strcmp(slot->name, "tail") == 0;
         assert_int_equal(slot->candidate_count, is_tail ? 6 : 9);
-        assert_int_equal(slot->parent_slot, -1);
+        assert_true(slot->place_count == 1 && !slot->places[0]);
         for (int c = 0; c < slot->candidate_count; c++) {
             assert_int_equal(slot->candidates[c].bits_count, 2);
             assert_int_equal(slot->candidates[c].bits[0], 4);

@@ -1,0 +1,176 @@
+#include "spaces/cost_model.h"
+#include <string.h>
+
+/*
+ * The expected BitOps of a convolution are a product over the slots that have a say in it: where it
+ * stands, its bits, its channels. Slots choose independently, so that the expectation of the
+ * product is the product of expectations; what one slot decides in several ways (the same tied
+ * width in and out) is first multiplied entry by entry. All numbers are whole and, for one-hot
+ * probabilities, every product below 2^53: sums are then exact in any order.
+ */
+
+enum { MAX_SLOTS = 512 }; /* that have a say in one convolution */
+
+/* The product of everything that depends on each slot, entry by entry. */
+struct product {
+    const struct slots *slots;
+    double coefficient;
+    int slot[MAX_SLOTS];
+    double *values[MAX_SLOTS]; /* by entry */
+    int count;
+    struct arena *arena;
+};
+
+static double *values_of(struct product *product, int slot) {
+    for (int i = 0; i < product->count; i++)
+        if (product->slot[i] == slot) return product->values[i];
+    int entries = product->slots->items[slot].entry_count;
+    double *values = arena_allocate(product->arena, (size_t)entries * sizeof *values);
+    for (int i = 0; i < entries; i++)
+        values[i] = 1;
+    product->slot[product->count] = slot;
+    product->values[product->count++] = values;
+    return values;
+}
+
+static void multiply_condition(struct product *product, const struct condition *condition) {
+    for (; condition; condition = condition->outer) {
+        const struct slot *slot = &product->slots->items[condition->slot];
+        double *values = values_of(product, condition->slot);
+        for (int c = 0; c < slot->candidate_count; c++) {
+            const struct slot_candidate *at = &slot->candidates[c];
+            if (c >= condition->first && c <= condition->last) continue;
+            memset(values + at->first, 0, (size_t)at->bits_count * sizeof *values);
+        }
+    }
+}
+
+static void multiply_bits(struct product *product, int slot_index, int times) {
+    const struct slot *slot = &product->slots->items[slot_index];
+    double *values = values_of(product, slot_index);
+    for (int c = 0; c < slot->candidate_count; c++) {
+        const struct slot_candidate *at = &slot->candidates[c];
+        for (int i = 0; i < at->bits_count; i++)
+            for (int k = 0; k < times; k++)
+                values[at->first + i] *= at->bits[i];
+    }
+}
+
+static void multiply_width(struct product *product, const struct width_part *part) {
+    if (!part) return;
+    if (part->slot < 0) {
+        product->coefficient *= part->full;
+        return;
+    }
+    const struct slot *slot = &product->slots->items[part->slot];
+    double *values = values_of(product, part->slot);
+    for (int c = 0; c < slot->candidate_count; c++) {
+        const struct slot_candidate *at = &slot->candidates[c];
+        for (int i = 0; i < at->bits_count; i++)
+            values[at->first + i] *= part->widths[c];
+    }
+}
+
+static void add_term(struct cost_model *model, const struct product *product) {
+    if (product->count == 0) {
+        model->fixed += product->coefficient;
+        return;
+    }
+    if (product->count == 1) {
+        int slot = product->slot[0];
+        for (int i = 0; i < product->slots->items[slot].entry_count; i++)
+            model->linear[model->first[slot] + i] += product->coefficient * product->values[0][i];
+        return;
+    }
+    struct cost_factor *factors =
+        arena_allocate(&model->arena, (size_t)product->count * sizeof *factors);
+    for (int f = 0; f < product->count; f++) {
+        int entries = product->slots->items[product->slot[f]].entry_count, count = 0;
+        int *kept = arena_allocate(&model->arena, (size_t)entries * sizeof *kept);
+        double *values = arena_allocate(&model->arena, (size_t)entries * sizeof *values);
+        for (int i = 0; i < entries; i++) {
+            if (product->values[f][i] == 0) continue;
+            kept[count] = i;
+            values[count++] = product->values[f][i];
+        }
+        factors[f] = (struct cost_factor){model->first[product->slot[f]], count, kept, values};
+    }
+    memory_grow(model->terms, model->term_count, model->term_capacity);
+    model->terms[model->term_count++] =
+        (struct cost_term){product->coefficient, factors, product->count};
+}
+
+/* One term for each pair of parts of the input's and the output's channels. */
+static void add_site(struct cost_model *model, const struct network_site *site,
+                     struct product *product) {
+    double base = site->macs;
+    if (site->in) base /= site->in->full;
+    if (site->out) base /= site->out->full;
+    for (int i = 0; i < (site->in ? site->in->count : 1); i++) {
+        for (int o = 0; o < (site->out ? site->out->count : 1); o++) {
+            struct arena arena = {0};
+            product->arena = &arena;
+            product->count = 0;
+            product->coefficient = base;
+            multiply_condition(product, site->condition);
+            if (site->slot < 0)
+                product->coefficient *= (double)site->weight_bits * site->activation_bits;
+            else
+                multiply_bits(product, site->slot, site->activation_slot < 0 ? 2 : 1);
+            if (site->activation_slot >= 0) multiply_bits(product, site->activation_slot, 1);
+            multiply_width(product, site->in ? &site->in->parts[i] : NULL);
+            multiply_width(product, site->out ? &site->out->parts[o] : NULL);
+            add_term(model, product);
+            arena_free(&arena);
+        }
+    }
+}
+
+void cost_model_add_terms(struct cost_model *model) {
+    const struct slots *slots = &model->space->slots;
+    model->linear =
+        arena_allocate(&model->arena, (size_t)(slots->entry_count + 1) * sizeof *model->linear);
+    struct product *product = memory_allocate(sizeof *product);
+    product->slots = slots;
+    for (int i = 0; i < model->supernet->site_count; i++)
+        add_site(model, &model->supernet->sites[i], product);
+    memory_free(product);
+}
+
+static double mean(const struct cost_factor *factor, const double *probabilities) {
+    double sum = 0;
+    for (int i = 0; i < factor->count; i++)
+        sum += probabilities[factor->first + factor->entries[i]] * factor->values[i];
+    return sum;
+}
+
+/* The value of a term; its gradient is added. Each factor's gradient is the product of the others.
+ */
+static double evaluate(const struct cost_term *term, const double *probabilities,
+                       double *gradient) {
+    double value = term->coefficient;
+    for (int i = 0; i < term->count; i++)
+        value *= mean(&term->factors[i], probabilities);
+    for (int i = 0; gradient && i < term->count; i++) {
+        const struct cost_factor *factor = &term->factors[i];
+        double others = term->coefficient;
+        for (int j = 0; j < term->count; j++)
+            if (j != i) others *= mean(&term->factors[j], probabilities);
+        for (int k = 0; k < factor->count; k++)
+            gradient[factor->first + factor->entries[k]] += others * factor->values[k];
+    }
+    return value;
+}
+
+double cost_expected_bitops(const struct cost_model *model, const double *probabilities,
+                            double *gradient) {
+    int entries = model->space->slots.entry_count;
+    double total = model->fixed;
+    for (int i = 0; i < entries; i++) {
+        total += probabilities[i] * model->linear[i];
+        if (gradient) gradient[i] = model->linear[i];
+    }
+    for (size_t i = 0; i < model->term_count; i++)
+        total += evaluate(&model->terms[i], probabilities, gradient);
+    return total;
+}

@@ -1,0 +1,188 @@
+#include "spaces/walk.h"
+#include <string.h>
+
+/* --- Finding --------------------------------------------------------------------------------- */
+
+static const struct condition **one_place(struct arena *arena, const struct condition *condition) {
+    const struct condition **places = arena_allocate(arena, sizeof *places);
+    places[0] = condition;
+    return places;
+}
+
+/* A shared slot is met again, in another place. */
+static void add_place(struct space *space, struct slot *slot, const struct condition *condition) {
+    for (int i = 0; i < slot->place_count; i++)
+        if (!slot->places[i] || slot->places[i] == condition) return;
+    if (!condition) { /* always there, wherever else it is */
+        slot->places = one_place(&space->arena, NULL);
+        slot->place_count = 1;
+        return;
+    }
+    size_t bytes = (size_t)slot->place_count * sizeof *slot->places;
+    const struct condition **places = arena_allocate(&space->arena, bytes + sizeof *places);
+    memcpy(places, slot->places, bytes);
+    places[slot->place_count++] = condition;
+    slot->places = places;
+}
+
+static int add_slot(struct walk *walk, const struct slot_request *request, const char *name) {
+    static const struct bits_list none = {1, {0}};
+    struct space *space = walk->finding;
+    struct slots *slots = &space->slots;
+    size_t slot_count = (size_t)slots->count;
+    memory_grow(slots->items, slot_count, walk->slot_capacity);
+    struct slot_candidate *candidates =
+        arena_allocate(&space->arena, (size_t)request->count * sizeof *candidates);
+    int entries = 0;
+    for (int i = 0; i < request->count; i++) {
+        const struct bits_list *bits = request->is_open[i] ? request->bits : &none;
+        int *values = arena_allocate(&space->arena, sizeof bits->values);
+        memcpy(values, bits->values, sizeof bits->values);
+        candidates[i].name = arena_copy(&space->arena, request->names[i]);
+        candidates[i].first = entries;
+        candidates[i].bits = values;
+        candidates[i].bits_count = bits->count;
+        entries += bits->count;
+    }
+    slots->items[slots->count] =
+        (struct slot){.name = arena_copy(&space->arena, name),
+                      .candidate_count = request->count,
+                      .candidates = candidates,
+                      .entry_count = entries,
+                      .places = one_place(&space->arena, walk->place.condition),
+                      .place_count = 1,
+                      .is_shared = request->tie != NULL,
+                      .position = request->step->position};
+    slots->entry_count += entries;
+    return slots->count++;
+}
+
+static bool has_same_candidates(const struct slot *slot, const struct slot_request *request) {
+    bool same = slot->candidate_count == request->count;
+    for (int i = 0; same && i < request->count; i++) {
+        const struct slot_candidate *candidate = &slot->candidates[i];
+        same = strcmp(candidate->name, request->names[i]) == 0;
+        if (!request->is_open[i]) {
+            same = same && candidate->bits_count == 1 && candidate->bits[0] == 0;
+            continue;
+        }
+        same = same && candidate->bits_count == request->bits->count;
+        for (int j = 0; same && j < candidate->bits_count; j++)
+            same = candidate->bits[j] == request->bits->values[j];
+    }
+    return same;
+}
+
+static int index_of(const struct slots *slots, const char *name, int from) {
+    for (int i = from; i < slots->count; i++)
+        if (strcmp(slots->items[i].name, name) == 0) return i;
+    return -1;
+}
+
+/* A shared slot that was found before, or -1. */
+static int meet_again(struct walk *walk, const struct slot_request *request, int index) {
+    struct slot *slot = &walk->finding->slots.items[index];
+    struct error *error = walk_error(walk, request->step);
+    if (!slot->is_shared || !request->tie) {
+        error_at(
+            error, ERROR_SPEC, request->step->position,
+            "the slot \"%s\" is there already (line %d): a tied choice needs a name of its own",
+            slot->name, slot->position.line);
+        return walk_fail(walk, request->step);
+    }
+    if (!has_same_candidates(slot, request)) {
+        error_at(error, ERROR_SPEC, request->step->position,
+                 "the choice tied as \"%s\" has other candidates or bit widths here than in line "
+                 "%d",
+                 slot->name, slot->position.line);
+        return walk_fail(walk, request->step);
+    }
+    add_place(walk->finding, slot, walk->place.condition);
+    return index;
+}
+
+const char *walk_tie(struct walk *walk, const struct tie *tie) {
+    if (!tie->name) return NULL;
+    const char *path = tie->scope == TIE_BLOCK    ? walk->block_path
+                       : tie->scope == TIE_REPEAT ? walk->repeat_path
+                                                  : "";
+    return arena_format(&walk->arena, "%s%s", path, tie->name);
+}
+
+int walk_slot(struct walk *walk, const struct slot_request *request) {
+    const char *name = request->tie ? request->tie : request->path;
+    if (walk->finding) {
+        walk->has_ties = walk->has_ties || request->tie;
+        int known = walk->has_ties ? index_of(&walk->finding->slots, name, 0) : -1;
+        return known >= 0 ? meet_again(walk, request, known) : add_slot(walk, request, name);
+    }
+    /* A walk meets slots in the order in which they were found, but for the shared ones. */
+    const struct slots *slots = &walk->space->slots;
+    int index = index_of(slots, name, request->tie ? 0 : walk->next_slot);
+    if (index >= 0 && !request->tie) walk->next_slot = index + 1;
+    if (index >= 0) return index;
+    error_at(walk_error(walk, request->step), ERROR_FAILED, request->step->position,
+             "the slot \"%s\" was not there when the space was read", name);
+    return walk_fail(walk, request->step);
+}
+
+int walk_chosen(const struct walk *walk, int slot) {
+    return walk->resolver->candidate(walk->resolver->context, slot);
+}
+
+/* --- Probabilities and branches ---------------------------------------------------------------
+ */
+
+int walk_probabilities(struct walk *walk, const struct step *step, int slot) {
+    struct network *network = walk->network;
+    while (walk->probability_capacity <= (size_t)slot)
+        memory_grow(walk->probabilities, walk->probability_capacity, walk->probability_capacity);
+    if (walk->probabilities[slot] > 0) return walk->probabilities[slot];
+    const struct slot *at = &walk->space->slots.items[slot];
+    struct op_parameter wanted = {.name = "alpha",
+                                  .kind = PARAMETER_ALPHA,
+                                  .shape = shape_vector(at->entry_count),
+                                  .initializer = INITIAL_CONSTANT};
+    const char *name = arena_format(&walk->arena, "%s.alpha", at->name);
+    int alpha = parameters_add(network->parameters, name, &wanted, walk_error(walk, step));
+    if (alpha < 0) return walk_fail(walk, step);
+    int logits = graph_parameter(network->graph, alpha);
+    const char *softmax = arena_format(&walk->arena, "%s.probabilities", at->name);
+    /* Whatever branches are switched off, another place of a tied slot may need it. */
+    int last = graph_set_branch(network->graph, 0);
+    int value = walk_node(walk, step, softmax, "softmax", NULL, NULL, 0, &logits, 1);
+    graph_set_branch(network->graph, last);
+    if (value < 0) return -1;
+    walk->probabilities[slot] = value;
+    if (walk->finding) return value;
+    graph_mark_output(network->graph, value);
+    network->alpha[slot] = alpha;
+    network->probabilities[slot] = value;
+    return value;
+}
+
+int walk_branch(struct walk *walk, int slot, int candidate) {
+    struct network *network = walk->network;
+    int branch = graph_branch(network->graph, network->graph->current_branch);
+    size_t count = (size_t)network->branch_count;
+    memory_grow(network->branches, count, walk->branch_capacity);
+    network->branches[network->branch_count++] = (struct network_branch){slot, candidate, branch};
+    graph_set_branch(network->graph, branch);
+    return branch;
+}
+
+void walk_enter(struct walk *walk, int slot, int first, int last) {
+    struct arena *arena = walk->finding ? &walk->finding->arena : &walk->network->arena;
+    struct condition *condition = arena_allocate(arena, sizeof *condition);
+    *condition = (struct condition){slot, first, last, walk->place.condition};
+    walk->place.condition = condition;
+}
+
+void walk_enter_bits(struct walk *walk, int slot, int candidate, const int *chosen_bits) {
+    const struct slot_candidate *at = &walk->space->slots.items[slot].candidates[candidate];
+    struct place *place = &walk->place;
+    place->bits_slot = slot;
+    place->bits_candidate = candidate;
+    place->bits = chosen_bits ? chosen_bits : at->bits;
+    place->bits_count = chosen_bits ? 1 : at->bits_count;
+}
