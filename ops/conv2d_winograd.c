@@ -108,7 +108,8 @@ static void transform_input(const void *context, size_t index,
     winograd_transform_input(pixels, i->channels, i->to + index * i->channels, i->step);
 }
 
-/* out[frequency][tile][:] = in[frequency][tile][:] * weight[frequency], group by group. */
+/* out[frequency][tile][:] = in[frequency][tile][:] * weight[frequency], group by group: what a
+ * group of an odd width writes beyond itself is overwritten by the next. */
 static void multiply(const struct winograd *w, const struct buffers *b, int tiles) {
     const struct conv2d_dense *d = &w->dense;
     const struct winograd_tiling *t = &w->tiling;
@@ -119,7 +120,7 @@ static void multiply(const struct winograd *w, const struct buffers *b, int tile
         .tap_columns = 1,
         .length = depth,
         .start = w->zeros,
-        .output_pitch = t->out_channels,
+        .output_pitch = t->out_pitch,
     };
     for (size_t frequency = 0; frequency < WINOGRAD_FREQUENCIES; frequency++)
         for (size_t group = 0; group < (size_t)d->groups; group++)
@@ -128,7 +129,8 @@ static void multiply(const struct winograd *w, const struct buffers *b, int tile
                 block.weight = w->packed + frequency * t->weight_step +
                                (group * t->group_width + first) * depth;
                 block.input = b->in + frequency * t->in_step + group * depth;
-                block.output = b->out + frequency * t->out_step + group * t->group_width + first;
+                block.output =
+                    b->out + frequency * t->out_step + group * (size_t)d->out_per_group + first;
                 int blocks = (tiles + panel->max_rows - 1) / panel->max_rows;
                 for (int i = 0; i < blocks; i++) {
                     int rows = tiles / blocks + (i < tiles % blocks);
@@ -192,7 +194,7 @@ static void store_tiles(const struct winograd *w, const struct buffers *b, size_
         b->store, (size_t)((mapped ? block->columns : 1) * t->tile) * t->out_channels,
         t->out_channels};
     for (int i = 0; i < block->columns; i++) {
-        const float *from = b->out + (index + (size_t)i) * t->out_channels;
+        const float *from = b->out + (index + (size_t)i) * t->out_pitch;
         int tile_columns = columns - i * t->tile < t->tile ? columns - i * t->tile : t->tile;
         struct winograd_pixels to = place;
         to.first += (size_t)(i * t->tile) * d->out_pitch;

@@ -18,6 +18,8 @@ struct winograd_tiling {
     int images, rows, columns;
     int blocks_image, blocks_y, blocks_x;
     size_t in_channels, out_channels; /* rounded up to 8 */
+    size_t out_pitch;                 /* floats of a transformed output tile's channels: a group is
+                                         read and written in whole vectors, also the last one */
     size_t in_step, out_step;         /* floats between frequencies of a transformed block */
     size_t group_width;               /* output channels of a group, rounded up to 8 */
     size_t weight_step;               /* floats between frequencies of the transformed weights */
@@ -29,8 +31,7 @@ struct winograd_block {
     int images, rows, columns;
 };
 
-/* Whether the algorithm can do it at all: the shape of the kernel, and groups whose output channels
- * lie on vector boundaries. */
+/* Whether the algorithm can do it at all. */
 bool conv2d_winograd_fits(const struct conv2d_dense *dense);
 
 struct winograd_tiling winograd_tiling_make(const struct conv2d_dense *dense);

@@ -22,7 +22,7 @@ static int larger(int a, int b) {
 
 bool conv2d_winograd_fits(const struct conv2d_dense *d) {
     return d->kernel_h == d->kernel_w && (d->kernel_h == 3 || d->kernel_h == 5) && d->step == 1 &&
-           d->spread == 1 && d->dilation == 1 && (d->groups == 1 || d->out_per_group % 8 == 0);
+           d->spread == 1 && d->dilation == 1;
 }
 
 /* Frequencies a multiple of 4,096 bytes apart would fall into the same few sets of the first-level
@@ -37,10 +37,11 @@ struct winograd_tiling winograd_tiling_make(const struct conv2d_dense *d) {
     t.in_channels = conv2d_round_up((size_t)d->groups * (size_t)d->in_per_group, 8);
     t.out_channels = conv2d_round_up((size_t)d->groups * (size_t)d->out_per_group, 8);
     t.group_width = conv2d_round_up((size_t)d->out_per_group, 8);
+    t.out_pitch = conv2d_round_up((size_t)((d->groups - 1) * d->out_per_group) + t.group_width, 8);
     t.tiles_y = divide_up(larger(d->out_height, 1), t.tile);
     t.tiles_x = divide_up(larger(d->out_width, 1), t.tile);
 
-    size_t tile_bytes = WINOGRAD_FREQUENCIES * (t.in_channels + t.out_channels) * sizeof(float);
+    size_t tile_bytes = WINOGRAD_FREQUENCIES * (t.in_channels + t.out_pitch) * sizeof(float);
     int most = smaller((int)(BLOCK_BYTES / tile_bytes), BLOCK_TILES_MOST);
     int all = larger(d->batch, 1) * t.tiles_y * t.tiles_x;
     most = larger(smaller(most, all / BLOCKS_WANTED), 8);
@@ -56,7 +57,7 @@ struct winograd_tiling winograd_tiling_make(const struct conv2d_dense *d) {
 
     size_t tiles = (size_t)(t.images * t.rows * t.columns);
     t.in_step = frequency_step(tiles * t.in_channels);
-    t.out_step = frequency_step(tiles * t.out_channels);
+    t.out_step = frequency_step(tiles * t.out_pitch);
     t.weight_step = frequency_step((size_t)d->groups * (size_t)d->in_per_group * t.group_width);
     return t;
 }

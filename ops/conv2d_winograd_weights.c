@@ -90,19 +90,20 @@ static void transform_gradient(const void *context, size_t index,
                                struct winograd_const_pixels pixels) {
     const struct transform *f = context;
     const struct winograd_tiling *t = f->tiling;
-    winograd_transform_gradient(pixels, t->tile, t->out_channels, f->to + index * t->out_channels,
+    winograd_transform_gradient(pixels, t->tile, t->out_channels, f->to + index * t->out_pitch,
                                 t->out_step);
     if (f->bias) winograd_sum_pixels(pixels, t->tile, t->out_channels, f->bias);
 }
 
-/* sums[frequency] += in[frequency] transposed * out[frequency], group by group. */
+/* sums[frequency] += in[frequency] transposed * out[frequency], group by group. What a group of an
+ * odd width reads beyond itself ends in sums that nobody reads. */
 static void multiply(const struct weight_gradient *w, const struct buffers *b, int tiles) {
     const struct conv2d_dense *d = &w->dense;
     const struct winograd_tiling *t = &w->tiling;
     size_t depth = (size_t)d->in_per_group;
     struct outer_block block = {
         .input_step = t->in_channels,
-        .gradient_step = t->out_channels,
+        .gradient_step = t->out_pitch,
         .pixel_rows = 1,
         .pixel_columns = tiles,
     };
@@ -111,7 +112,8 @@ static void multiply(const struct weight_gradient *w, const struct buffers *b, i
             for (size_t first = 0; first < t->group_width;) {
                 const struct conv2d_panel *panel = conv2d_panel_next((int)(t->group_width - first));
                 block.input = b->in + frequency * t->in_step + group * depth;
-                block.gradient = b->out + frequency * t->out_step + group * t->group_width + first;
+                block.gradient =
+                    b->out + frequency * t->out_step + group * (size_t)d->out_per_group + first;
                 block.sums =
                     b->sums + frequency * t->weight_step + (group * t->group_width + first) * depth;
                 int blocks = (d->in_per_group + panel->max_rows - 1) / panel->max_rows;

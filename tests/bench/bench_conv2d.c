@@ -36,6 +36,18 @@ static const struct bench_case cases[] = {
     {"45x45 48-48 k3 dilation 2", 16, 45, 48, 48, 3, 3, 1, 2, 1},
     {"32x32 36-36 k3", 16, 32, 36, 36, 3, 3, 1, 1, 1},
     {"32x32 24-24 k3", 16, 32, 24, 24, 3, 3, 1, 1, 1},
+    {"32x32 24-24 k3 batch 8", 8, 32, 24, 24, 3, 3, 1, 1, 1},
+    {"32x32 24-24 k5 batch 8", 8, 32, 24, 24, 5, 5, 1, 1, 1},
+    {"32x32 24-24 k3 groups 2 batch 8", 8, 32, 24, 24, 3, 3, 1, 1, 2},
+    {"32x32 24-24 k5 groups 2 batch 8", 8, 32, 24, 24, 5, 5, 1, 1, 2},
+    {"32x32 24-12 k3 batch 8", 8, 32, 24, 12, 3, 3, 1, 1, 1},
+    {"32x32 24-48 k3 batch 8", 8, 32, 24, 48, 3, 3, 1, 1, 1},
+    {"32x32 24-48 k5 batch 8", 8, 32, 24, 48, 5, 5, 1, 1, 1},
+    {"32x32 48-48 k3 batch 8", 8, 32, 48, 48, 3, 3, 1, 1, 1},
+    {"32x32 48-48 k5 batch 8", 8, 32, 48, 48, 5, 5, 1, 1, 1},
+    {"32x32 48-48 k3 groups 2 batch 8", 8, 32, 48, 48, 3, 3, 1, 1, 2},
+    {"32x32 48-48 k5 groups 2 batch 8", 8, 32, 48, 48, 5, 5, 1, 1, 2},
+    {"32x32 36-36 k5", 16, 32, 36, 36, 5, 5, 1, 1, 1},
     {"32x32 24-24 k1", 16, 32, 24, 24, 1, 1, 1, 1, 1},
     {"48x48 64 depthwise k3", 16, 48, 64, 64, 3, 3, 1, 1, 64},
     {"48x48 64 depthwise k5", 16, 48, 64, 64, 5, 5, 1, 1, 64},
@@ -179,7 +191,7 @@ int main(int argc, char **argv) {
     if (json)
         printf("[");
     else
-        printf("%-28s %-16s %8s %8s %8s   (%d threads, %d lanes)\n", "shape", "pass", "gflops",
+        printf("%-34s %-16s %8s %8s %8s   (%d threads, %d lanes)\n", "shape", "pass", "gflops",
                "peak", "fraction", threads_get(), peak_lanes());
     const char *separator = "\n";
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -194,7 +206,7 @@ int main(int argc, char **argv) {
                        separator, cases[i].name, s.batch, s.kernel_h, s.kernel_w, s.groups,
                        pass_names[pass], r.flops / 1e9, r.peak / 1e9, r.fraction);
             else
-                printf("%-28s %-16s %8.1f %8.1f %8.3f\n", cases[i].name, pass_names[pass],
+                printf("%-34s %-16s %8.1f %8.1f %8.3f\n", cases[i].name, pass_names[pass],
                        r.flops / 1e9, r.peak / 1e9, r.fraction);
             fflush(stdout);
             separator = ",\n";
