@@ -14,37 +14,36 @@ static double median(double *values, int count) {
     return values[count / 2];
 }
 
-/* The peak over a twentieth of what one repetition takes: one sample of some milliseconds says
+/* The reference over a twentieth of what one repetition takes: one sample of some milliseconds says
  * little about a second. */
-static double measure_peak(double seconds) {
+static double measure_reference(const struct bench_job *job, double seconds) {
     enum { MAX_SAMPLES = 15 };
     double samples[MAX_SAMPLES], begin = clock_seconds();
     int count = 0;
     do {
-        samples[count++] = peak_flops_once();
+        samples[count++] = job->reference(job->reference_context);
     } while (count < MAX_SAMPLES && clock_seconds() - begin < seconds / 20);
     return median(samples, count);
 }
 
-bool bench_repeat(bench_work *work, void *context, double flop, double seconds, int minimum,
-                  struct bench_result *result, struct error *error) {
-    static double times[BENCH_MAX_REPETITIONS], peaks[BENCH_MAX_REPETITIONS],
-        fractions[BENCH_MAX_REPETITIONS];
+bool bench_repeat(const struct bench_job *job, struct bench_result *result, struct error *error) {
+    enum { MAX_REPETITIONS = 400 };
+    static double times[MAX_REPETITIONS], references[MAX_REPETITIONS], fractions[MAX_REPETITIONS];
     double start = clock_seconds(), last = 0;
     int count = 0;
-    while (count < BENCH_MAX_REPETITIONS &&
-           (count < minimum || clock_seconds() - start < seconds)) {
-        double before = measure_peak(last), begin = clock_seconds();
-        if (!work(context, count, error)) return false;
+    while (count < MAX_REPETITIONS &&
+           (count < job->minimum || clock_seconds() - start < job->seconds)) {
+        double before = measure_reference(job, last), begin = clock_seconds();
+        if (!job->work(job->context, count, error)) return false;
         last = clock_seconds() - begin;
         times[count] = last;
-        peaks[count] = 0.5 * (before + measure_peak(last));
-        fractions[count] = flop / last / peaks[count];
+        references[count] = 0.5 * (before + measure_reference(job, last));
+        fractions[count] = job->amount / last / references[count];
         count++;
     }
     *result = (struct bench_result){.repetitions = count, .seconds = median(times, count)};
-    result->flops = flop / result->seconds;
-    result->peak = median(peaks, count);
+    result->speed = job->amount / result->seconds;
+    result->reference = median(references, count);
     result->fraction = median(fractions, count);
     return true;
 }

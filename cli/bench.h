@@ -12,25 +12,29 @@ struct bench_part {
     const char *name;
     bool (*run)(const struct options *options, struct error *error);
 };
+bool bench_ops(const struct options *options, struct error *error);
 bool bench_step(const struct options *options, struct error *error);
 
-/* Something that is repeated; `index` counts from 0. */
-typedef bool bench_work(void *context, int64_t index, struct error *error);
+/* Something that is repeated, in turns with the reference that it is compared with. */
+struct bench_job {
+    bool (*work)(void *context, int64_t index, struct error *error); /* `index` counts from 0 */
+    void *context;
+    double amount;                      /* what one repetition counts as: operations or bytes */
+    double (*reference)(void *context); /* so many a second; takes some milliseconds */
+    void *reference_context;
+    double seconds; /* repetitions are begun for so long */
+    int minimum;    /* but there are at least so many */
+};
 
 /* Medians over the repetitions. */
 struct bench_result {
     int repetitions;
-    double seconds;  /* of one repetition */
-    double flops;    /* `flop` / seconds */
-    double peak;     /* floating-point operations a second, in the same seconds */
-    double fraction; /* of the peak, in pairs */
+    double seconds;   /* of one */
+    double speed;     /* amount / seconds */
+    double reference; /* a second, between the repetitions */
+    double fraction;  /* of the reference, in pairs */
 };
-enum { BENCH_MAX_REPETITIONS = 400 };
-
-/* Runs `work` in turns with the multiply-add peak, at least `minimum` times and until `seconds`
- * have passed; `flop` is what one repetition counts as. */
-bool bench_repeat(bench_work *work, void *context, double flop, double seconds, int minimum,
-                  struct bench_result *result, struct error *error);
+bool bench_repeat(const struct bench_job *job, struct bench_result *result, struct error *error);
 
 /* The document's beginning: version, part, threads, vector width. */
 json_t *bench_document(const char *part);

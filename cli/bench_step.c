@@ -3,7 +3,7 @@
 #include "cli/output.h"
 #include "cli/stages.h"
 #include "core/json.h"
-#include "core/log.h"
+#include "ops/peak.h"
 #include "results/units.h"
 #include "search/workload.h"
 #include <stdio.h>
@@ -87,6 +87,11 @@ static bool one_step(void *context, int64_t index, struct error *error) {
     return workload_step(context, index + 1, error);
 }
 
+static double peak_once(void *context) {
+    (void)context;
+    return peak_flops_once();
+}
+
 static bool measure(struct workload *workload, double seconds, struct report *report,
                     struct error *error) {
     /* The first step touches all memory for the first time. */
@@ -96,8 +101,13 @@ static bool measure(struct workload *workload, double seconds, struct report *re
     report->macs = workload_macs(workload);
     report->flop = workload_flop(workload);
     plan_set_timing(plan, true);
-    if (!bench_repeat(one_step, workload, report->flop, seconds, 3, &report->timing, error))
-        return false;
+    struct bench_job job = {.work = one_step,
+                            .context = workload,
+                            .amount = report->flop,
+                            .reference = peak_once,
+                            .seconds = seconds,
+                            .minimum = 3};
+    if (!bench_repeat(&job, &report->timing, error)) return false;
     report->operation_count =
         (int)plan_timing(plan, report->operations, report->seconds, MAX_OPERATIONS);
     for (int i = 0; i < report->operation_count; i++)
@@ -146,8 +156,8 @@ static json_t *report_json(const struct workload *workload, const char *name,
                    {"flop_per_step", report->flop},
                    {"steps", report->timing.repetitions},
                    {"seconds_per_step", report->timing.seconds},
-                   {"gflops", report->timing.flops / 1e9},
-                   {"peak_gflops", report->timing.peak / 1e9},
+                   {"gflops", report->timing.speed / 1e9},
+                   {"peak_gflops", report->timing.reference / 1e9},
                    {"fraction_of_peak", report->timing.fraction},
                    {"planned_memory_bytes", report->planned_bytes},
                    {"peak_memory_bytes", report->peak_bytes}};
@@ -174,8 +184,8 @@ static void print_report(const struct workload *workload, const char *name,
     printf("%s: %s step, %s, scale %d, batch %s\n", name, work_names[settings->kind],
            mode_name(settings), settings->spec->scale, size_text(workload, &arena));
     printf("%.4g s (median of %d), %.1f GFLOP/s = %.3f of the peak of %.1f GFLOP/s\n",
-           timing->seconds, timing->repetitions, timing->flops / 1e9, timing->fraction,
-           timing->peak / 1e9);
+           timing->seconds, timing->repetitions, timing->speed / 1e9, timing->fraction,
+           timing->reference / 1e9);
     printf("%s MACs forward, %s FLOP a step; %d convolutions, %d alphas\n",
            units_operations(report->macs, text[0]), units_operations(report->flop, text[1]),
            report->convolutions, report->alphas);

@@ -1,9 +1,9 @@
-/* tamis bench step */
+/* tamis bench ops|step */
 #include "cli/bench.h"
 #include "cli/command.h"
 #include <string.h>
 
-static const struct bench_part parts[] = {{"step", bench_step}};
+static const struct bench_part parts[] = {{"ops", bench_ops}, {"step", bench_step}};
 enum { PART_COUNT = sizeof parts / sizeof parts[0] };
 
 static bool run(const struct options *options, struct error *error) {
@@ -16,19 +16,23 @@ static bool run(const struct options *options, struct error *error) {
     if (nearest)
         return error_add(error, ERROR_SPEC, "there is no bench \"%s\"; did you mean \"%s\"?", name,
                          nearest);
-    return error_add(error, ERROR_SPEC, "there is no bench \"%s\"; it is step", name);
+    return error_add(error, ERROR_SPEC, "there is no bench \"%s\"; it is one of ops, step", name);
 }
 
 const struct command command_bench = {
     .name = "bench",
     .bit = COMMAND_BENCH,
-    .words = "step SPEC|SPACE...",
-    .needed = "step and a SPEC or SPACE",
+    .words = "ops|step ...",
+    .needed = "ops or step",
     .minimum = 1,
     .maximum = 17,
-    .summary = "speed of steps against this machine's peak",
+    .summary = "speed of operations and steps",
     .description =
-        "Measures whole steps of specs and spaces: a search step (an alpha step and a weight "
+        "ops [WORD...]: single operations in all their passes; with words, those whose operation "
+        "and "
+        "shape have them. "
+        "step SPEC|SPACE...: whole steps of specs and spaces: a search step (an alpha step and a "
+        "weight "
         "step), a retraining step or the inference of a derived network, on generated images, in "
         "turns with the multiply-add peak of this machine. Speeds count two operations for each "
         "multiply-add of direct convolutions, every candidate apart; a backward pass counts twice "

@@ -1,6 +1,7 @@
 #include "ops/peak.h"
 
 #include <omp.h>
+#include <string.h>
 
 #include "core/threads.h"
 #include "ops/kernel_simd.h"
@@ -42,4 +43,16 @@ double peak_flops_once(void) {
     }
     peak_total = total;
     return 2.0 * CHAINS * ROUNDS * SIMD_LANES * threads / (omp_get_wtime() - begin);
+}
+
+double peak_copy_once(float *to, const float *from, size_t count) {
+    int threads = threads_get();
+    double begin = omp_get_wtime();
+#pragma omp parallel for schedule(static) num_threads(threads)
+    for (int i = 0; i < threads; i++) {
+        size_t first, end;
+        threads_chunk(count, threads, i, &first, &end);
+        memcpy(to + first, from + first, (end - first) * sizeof *to);
+    }
+    return 2.0 * (double)(count * sizeof *to) / (omp_get_wtime() - begin);
 }

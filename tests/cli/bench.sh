@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# `tamis bench`: what its documents hold, and what it says of wrong words. Speeds are not looked at.
+set -eu
+. "$(dirname "$0")/../support/command_line.sh"
+small="--scale 2 --batch 1 --patch 12 --seconds 0.001"
+
+# positive FILE KEY...: the first value of each key is a number above 0.
+positive() {
+    local file=$1 key
+    shift
+    for key in "$@"; do
+        checks=$((checks + 1))
+        grep -qE "\"$key\": ([1-9]|0\.0*[1-9])" "$file" || fail "no $key above 0 in $file"
+    done
+}
+
+succeed "$TAMIS" bench ops conv 8x32x32 24-24 k3 "groups 2" --seconds 0.001 --json
+cp "$scratch/out/stdout" "$scratch/out/ops"
+positive "$scratch/out/ops" gflops peak_gflops fraction_of_peak seconds lanes threads
+for pass in forward backward_data backward_weights; do
+    has "$scratch/out/ops" "\"pass\": \"$pass\""
+done
+has "$scratch/out/ops" '"shape": "8x32x32 24-24 k3 groups 2"'
+has "$scratch/out/ops" '"groups": 2'
+[ "$(grep -c '"op":' "$scratch/out/ops")" = 3 ] || fail "the words chose other rows"
+succeed "$TAMIS" bench ops quant_noise uniform --seconds 0.001 --json
+positive "$scratch/out/stdout" gbytes_per_second copy_gbytes_per_second fraction_of_copy
+succeed "$TAMIS" bench ops relu --seconds 0.001
+has "$scratch/out/stdout" "GB/s"
+
+succeed "$TAMIS" bench step tiny $small --json
+cp "$scratch/out/stdout" "$scratch/out/step"
+positive "$scratch/out/step" seconds_per_step flop_per_step gflops peak_gflops fraction_of_peak \
+    planned_memory_bytes peak_memory_bytes forward_macs convolutions alphas share
+has "$scratch/out/step" '"mode": "noise"'
+macs=$(sed -n 's/.*"forward_macs": \([0-9]*\).*/\1/p' "$scratch/out/step")
+has "$scratch/out/step" "\"flop_per_step\": $((12 * macs))"
+for mode in direct float; do
+    succeed "$TAMIS" bench step tiny $small --mode $mode --json
+    has "$scratch/out/stdout" "\"mode\": \"$mode\""
+    has "$scratch/out/stdout" "\"forward_macs\": $macs"
+done
+succeed "$TAMIS" bench step tiny $small --work retrain --mode quantized --bits 8 --json
+macs=$(sed -n 's/.*"forward_macs": \([0-9]*\).*/\1/p' "$scratch/out/stdout")
+has "$scratch/out/stdout" "\"flop_per_step\": $((6 * macs))"
+has "$scratch/out/stdout" '"op": "lsq"'
+succeed "$TAMIS" bench step tiny $small --work inference --input 10x14 --candidate deep --json
+macs=$(sed -n 's/.*"forward_macs": \([0-9]*\).*/\1/p' "$scratch/out/stdout")
+has "$scratch/out/stdout" "\"flop_per_step\": $((2 * macs))"
+has "$scratch/out/stdout" '"height": 10'
+has "$scratch/out/stdout" '"width": 14'
+write_tiny_spec tiny.yaml
+succeed "$TAMIS" bench step tiny.yaml tiny --seconds 0.001 --scale 2 --batch 1
+has "$scratch/out/stdout" "tiny.yaml: search step, noise, scale 2, batch 1 x 12x12"
+has "$scratch/out/stdout" "of the peak"
+[ -z "$(find . -mindepth 1 ! -name tiny.yaml)" ] || fail "bench left files behind"
+
+refuse 2 '"tamis bench" needs' "$TAMIS" bench
+refuse 2 'there is no bench "stip"; did you mean "step"?' "$TAMIS" bench stip
+refuse 2 '"tamis bench step" needs a SPEC or SPACE' "$TAMIS" bench step
+refuse 2 'no row of "tamis bench ops"' "$TAMIS" bench ops conw
+refuse 2 '--work cannot be "train"; it is one of search, retrain, inference' \
+    "$TAMIS" bench step tiny --work train
+refuse 2 '--mode cannot be "quantized"; it is one of noise, direct, float' \
+    "$TAMIS" bench step tiny --mode quantized
+refuse 2 '--mode cannot be "noise"; it is one of float, quantized' \
+    "$TAMIS" bench step tiny --work retrain --mode noise
+refuse 2 'are for --work retrain and --work inference' "$TAMIS" bench step tiny --bits 8
+refuse 2 'give --arch, or --candidate and --bits' \
+    "$TAMIS" bench step tiny --work retrain --arch a.yaml --bits 8
+refuse 2 'not every slot of the space "tiny" offers 5 bits' \
+    "$TAMIS" bench step tiny --work retrain --bits 5 --scale 2
+refuse 2 'no slot of the space "tiny" has a candidate "wide"' \
+    "$TAMIS" bench step tiny --work retrain --candidate wide --scale 2
+for seconds in 0 -1 much 1e9; do
+    refuse 2 '--seconds must be a number above 0' "$TAMIS" bench step tiny --seconds=$seconds
+done
+refuse 2 'tiny_not.yaml' "$TAMIS" bench step tiny_not.yaml
+finish
