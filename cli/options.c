@@ -49,6 +49,8 @@ const struct option option_table[] = {
      "its bit width in every slot"},
     {"seconds", "S", OPTION_REAL, AT(seconds), 0, 3600, COMMAND_BENCH, false,
      "time for each measurement"},
+    {"scaling", NULL, OPTION_FLAG, AT(scaling), 0, 0, COMMAND_BENCH, false,
+     "of a step: 1, 2 and 4 times the batch, the patch area and the candidates"},
     {"markdown", NULL, OPTION_FLAG, AT(markdown), 0, 0, COMMAND_LIST, false, "a Markdown table"},
     {"out", "DIR", OPTION_TEXT, AT(out), 0, 0, TRAINING_COMMANDS | COMMAND_EVAL | COMMAND_REPORT,
      true, "folder for the results"},

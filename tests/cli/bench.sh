@@ -49,6 +49,16 @@ macs=$(sed -n 's/.*"forward_macs": \([0-9]*\).*/\1/p' "$scratch/out/stdout")
 has "$scratch/out/stdout" "\"flop_per_step\": $((2 * macs))"
 has "$scratch/out/stdout" '"height": 10'
 has "$scratch/out/stdout" '"width": 14'
+for work in search retrain; do
+    succeed "$TAMIS" bench step tiny $small --work $work --scaling --json
+    [ "$(grep -c '"factor": 4' "$scratch/out/stdout")" = $([ $work = search ] && echo 3 || echo 2) ] ||
+        fail "not all rows of --scaling"
+    positive "$scratch/out/stdout" relative_time_per_work planned_memory_bytes seconds_per_step
+    has "$scratch/out/stdout" '"size": "batch 4"'
+    has "$scratch/out/stdout" '"size": "24x24"'
+done
+succeed "$TAMIS" bench step tiny $small --scaling
+has "$scratch/out/stdout" "8 candidates"
 write_tiny_spec tiny.yaml
 succeed "$TAMIS" bench step tiny.yaml tiny --seconds 0.001 --scale 2 --batch 1
 has "$scratch/out/stdout" "tiny.yaml: search step, noise, scale 2, batch 1 x 12x12"
@@ -65,6 +75,7 @@ refuse 2 '--mode cannot be "quantized"; it is one of noise, direct, float' \
     "$TAMIS" bench step tiny --mode quantized
 refuse 2 '--mode cannot be "noise"; it is one of float, quantized' \
     "$TAMIS" bench step tiny --work retrain --mode noise
+refuse 2 '--scaling is for' "$TAMIS" bench step tiny --work inference --scaling --input 8x8
 refuse 2 'are for --work retrain and --work inference' "$TAMIS" bench step tiny --bits 8
 refuse 2 'give --arch, or --candidate and --bits' \
     "$TAMIS" bench step tiny --work retrain --arch a.yaml --bits 8
