@@ -1,6 +1,7 @@
 #include "cli/bench_operation.h"
 #include "core/memory.h"
 #include "core/random.h"
+#include "ops/noise.h"
 #include <string.h>
 
 const char *const bench_pass_names[BENCH_PASSES] = {"forward", "backward", "backward_data",
@@ -19,8 +20,8 @@ void bench_operation_set(struct bench_operation *operation, const char *attribut
 static float *uniform_tensor(struct shape shape, uint64_t number) {
     size_t pixels = shape_pixels(shape), pitch = (size_t)shape.pitch;
     float *values = memory_allocate_aligned(shape_floats(shape) * sizeof *values);
-    random_noise_uniform(random_noise_key(1, RANDOM_STREAM_TEST, number), 0, pixels * pitch,
-                         values);
+    noise_fill(NOISE_UNIFORM, random_noise_key(1, RANDOM_STREAM_TEST, number), 0, pixels * pitch,
+               values);
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < pitch; c++)
             values[i * pitch + c] = c < (size_t)shape.c ? values[i * pitch + c] + 0.5F : 0;

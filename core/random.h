@@ -40,12 +40,7 @@ uint32_t random_below(struct random *random, uint32_t bound); /* 0 <= result < b
 /* Shuffles 0..count-1 into `order` (Fisher-Yates). */
 void random_permutation(struct random *random, uint32_t *order, uint32_t count);
 
-/* Element noise for tensors: a cheap counter hash of (key, index), written so that compilers
- * vectorize it. `random_noise_key` mixes seed, stream and step into the key. */
+/* The key of one tensor's element noise (ops/noise.h): seed, stream and step mixed. */
 uint64_t random_noise_key(uint64_t seed, uint32_t stream, uint64_t step);
-/* out[i] is the value of element first + i. Uniform on (-1/2, 1/2). */
-void random_noise_uniform(uint64_t key, uint64_t first, size_t count, float *out);
-/* Normal, mean 0, deviation 1. */
-void random_noise_normal(uint64_t key, uint64_t first, size_t count, float *out);
 
 #endif

@@ -83,7 +83,7 @@ struct op_call {
     const bool *accumulate;
     void *saved;   /* written by forward, read by backward; 64-byte aligned */
     void *scratch; /* contents undefined; 64-byte aligned */
-    uint64_t noise_key; /* for random_noise_*: unique to (seed, node, step) */
+    uint64_t noise_key; /* for noise.h: unique to (seed, node, step) */
     bool training;      /* batch norm uses batch statistics, noise is on */
 };
 

@@ -4,11 +4,12 @@
  * output; backward makes the same noise again from its key instead of keeping it.
  */
 #include "core/random.h"
-#include "core/threads.h"
 #include "ops/block_sum.h"
 #include "ops/elementwise.h"
+#include "ops/noise.h"
 #include "ops/op_list.h"
 #include "ops/shares.h"
+#include "ops/value_range.h"
 
 enum { NOISE_FIRST, NOISE_DISTRIBUTION, NOISE_GRADIENT, NOISE_DRAWS };
 enum { DISTRIBUTION_NORMAL, DISTRIBUTION_UNIFORM };
@@ -50,17 +51,18 @@ static bool noise_shape(const double *attribute, const struct shape *inputs, int
 
 /* What both passes compute from the call before they look at the tensors. */
 struct noise {
-    int count;       /* entries */
-    int draws;       /* tensors of noise: count or 1 */
-    float *share;    /* a_b */
-    float *unit;     /* D_b times the noise's scale */
-    uint64_t *key;   /* of each draw */
-    double *dot;     /* dL/da_b */
-    double *sums;    /* [block][draws + 1] */
-    double offset;   /* f, or 0 */
-    float direct;    /* what v is multiplied by in the output */
-    float passed;    /* and in its gradient */
-    bool is_uniform; /* */
+    int count;     /* entries */
+    int draws;     /* tensors of noise: count or 1 */
+    float *share;  /* a_b */
+    float *unit;   /* D_b times the noise's scale */
+    uint64_t *key; /* of each draw */
+    float *factor; /* of each draw in the output */
+    double *dot;   /* dL/da_b */
+    double *sums;  /* [block][draws + 1] */
+    double offset; /* f, or 0 */
+    float direct;  /* what v is multiplied by in the output */
+    float passed;  /* and in its gradient */
+    bool is_uniform, is_given;
 };
 
 static int draws_of(const struct op_call *call) {
@@ -74,7 +76,7 @@ static size_t noise_saved(const struct op_call *call) {
 
 static size_t noise_scratch(const struct op_call *call, enum op_pass pass) {
     size_t count = (size_t)call->list_count;
-    size_t each = sizeof(double) + sizeof(uint64_t) + 2 * sizeof(float);
+    size_t each = sizeof(double) + sizeof(uint64_t) + 4 * sizeof(float);
     size_t draws_and_output = (size_t)draws_of(call) + 1;
     size_t sums = elementwise_blocks(shape_floats(call->output_shape)) * draws_and_output;
     return count * each + (pass == OP_BACKWARD ? sums * sizeof(double) : 0);
@@ -97,7 +99,10 @@ static struct noise noise_of(const struct op_call *call) {
     noise.key = (uint64_t *)(void *)(noise.dot + noise.count);
     noise.share = (float *)(void *)(noise.key + noise.count);
     noise.unit = noise.share + noise.count;
-    noise.sums = (double *)(void *)(noise.unit + noise.count); /* two floats each: 8-byte aligned */
+    noise.factor = noise.unit + noise.count;
+    /* An even number of floats, so that doubles are aligned. */
+    noise.sums = (double *)(void *)(noise.share + 4 * noise.count);
+    noise.is_given = call->input_count > 2;
 
     bool is_detached = (int)call->attribute[NOISE_GRADIENT] == GRADIENT_DETACHED;
     noise.offset = is_detached ? 1.0 / (different_widths(call) + 1) : 0;
@@ -116,152 +121,105 @@ static struct noise noise_of(const struct op_call *call) {
     return noise;
 }
 
+/* For a tensor with this range of values. */
 static void set_units(const struct op_call *call, struct noise *noise, float range) {
+    double sum = 0;
     for (int b = 0; b < noise->count; b++) {
         double levels = ldexp(1, call->list[b]) - 1;
         double unit = range / levels * (noise->is_uniform ? 1.0 : 0.5);
         noise->unit[b] = call->list[b] ? (float)unit : 0.0f;
-    }
-}
-
-/* What draw d is multiplied by in the output. */
-static float factor_of(const struct noise *noise, int d) {
-    if (noise->draws == noise->count) return noise->share[d] * noise->unit[d];
-    double sum = 0;
-    for (int b = 0; b < noise->count; b++)
+        noise->factor[b] = noise->share[b] * noise->unit[b];
         sum += (double)noise->share[b] * (double)noise->unit[b];
-    return (float)sum;
+    }
+    if (noise->draws < noise->count) noise->factor[0] = (float)sum;
 }
 
-/* Draw d for the values begin .. begin + count - 1, in `buffer` or where it was given. */
-static const float *noise_values(const struct op_call *call, const struct noise *noise, int d,
-                                 size_t begin, size_t count, float *buffer) {
-    if (2 + d < call->input_count) return call->input[2 + d] + begin;
-    if (noise->is_uniform) {
-        random_noise_uniform(noise->key[d], begin, count, buffer);
-    } else {
-        random_noise_normal(noise->key[d], begin, count, buffer);
-    }
-    return buffer;
+static struct noise_terms terms_of(const struct noise *noise) {
+    return (struct noise_terms){noise->is_uniform ? NOISE_UNIFORM : NOISE_NORMAL, noise->draws,
+                                noise->key, noise->factor};
 }
 
-enum { RANGE_LANES = 16 };
-struct range {
-    float low[RANGE_LANES], high[RANGE_LANES];
-};
-
-/* Copies the bounds, as a compiler cannot know that `v` does not hold them. A value that is not a
- * number changes nothing. */
-static inline void range_add(struct range *range, const float *restrict v, size_t count) {
-    struct range bounds = *range;
-    size_t whole = count - count % RANGE_LANES;
-    for (size_t i = 0; i < whole; i += RANGE_LANES) {
-        for (size_t lane = 0; lane < RANGE_LANES; lane++) {
-            const float value = v[i + lane], low = bounds.low[lane], high = bounds.high[lane];
-            bounds.low[lane] = value < low ? value : low;
-            bounds.high[lane] = value > high ? value : high;
-        }
-    }
-    for (size_t i = whole; i < count; i++) {
-        bounds.low[i - whole] = fminf(bounds.low[i - whole], v[i]);
-        bounds.high[i - whole] = fmaxf(bounds.high[i - whole], v[i]);
-    }
-    *range = bounds;
-}
-
-/* max v - min v over the real elements. */
-static float range_of(const float *v, struct shape shape) {
-    bool is_flat = shape.pitch == shape.c;
-    size_t floats = shape_floats(shape), items = is_flat ? floats : shape_pixels(shape);
-    int chunks = threads_chunks(floats, ELEMENTWISE_BLOCK);
-    float lows[THREADS_MAX_CHUNKS], highs[THREADS_MAX_CHUNKS];
-#pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
-    for (int chunk = 0; chunk < chunks; chunk++) {
-        size_t begin, end;
-        threads_chunk(items, chunks, chunk, &begin, &end);
-        struct range range;
-        for (int lane = 0; lane < RANGE_LANES; lane++) {
-            range.low[lane] = INFINITY;
-            range.high[lane] = -INFINITY;
-        }
-        if (is_flat) {
-            range_add(&range, v + begin, end - begin);
-        } else {
-            for (size_t pixel = begin; pixel < end; pixel++) {
-                range_add(&range, v + pixel * (size_t)shape.pitch, (size_t)shape.c);
-            }
-        }
-        for (int lane = 1; lane < RANGE_LANES; lane++) {
-            range.low[0] = fminf(range.low[0], range.low[lane]);
-            range.high[0] = fmaxf(range.high[0], range.high[lane]);
-        }
-        lows[chunk] = range.low[0];
-        highs[chunk] = range.high[0];
-    }
-    float low = lows[0], high = highs[0];
-    for (int chunk = 1; chunk < chunks; chunk++) {
-        low = fminf(low, lows[chunk]);
-        high = fmaxf(high, highs[chunk]);
-    }
-    return high > low ? high - low : 0;
-}
-
-/* Padding channels among the floats begin .. end - 1 become zero. */
+/* In the last group of channels of each pixel among the floats begin .. end - 1, padding becomes
+ * zero. Blocks hold whole groups. */
 static void zero_padding_between(float *data, struct shape shape, size_t begin, size_t end) {
     if (shape.pitch == shape.c) return;
-    size_t pitch = (size_t)shape.pitch;
-    for (size_t pixel = begin / pitch; pixel * pitch < end; pixel++) {
-        size_t from = pixel * pitch + (size_t)shape.c, to = (pixel + 1) * pitch;
-        from = from < begin ? begin : from;
-        to = to > end ? end : to;
-        for (size_t i = from; i < to; i++)
-            data[i] = 0;
+    enum { GROUP = SHAPE_CHANNEL_ALIGN };
+    size_t pitch = (size_t)shape.pitch, last = pitch - GROUP;
+    uint32_t keep[GROUP], bits[GROUP];
+    for (size_t lane = 0; lane < GROUP; lane++)
+        keep[lane] = last + lane < (size_t)shape.c ? UINT32_MAX : 0;
+    size_t pixel = begin > last ? (begin - last + pitch - 1) / pitch : 0;
+    for (size_t at = pixel * pitch + last; at < end; at += pitch) {
+        memcpy(bits, data + at, sizeof bits);
+        for (int lane = 0; lane < GROUP; lane++)
+            bits[lane] &= keep[lane];
+        memcpy(data + at, bits, sizeof bits);
+    }
+}
+
+/* out = direct * v + sum over the given tensors of factor * noise. */
+static void add_given(const struct op_call *call, const struct noise *noise,
+                      struct elementwise_range at) {
+    const float *restrict v = call->input[0];
+    float *restrict out = call->output;
+    for (size_t i = at.begin; i < at.end; i++)
+        out[i] = noise->direct * v[i];
+    for (int d = 0; d < noise->draws; d++) {
+        const float *restrict values = call->input[2 + d];
+        for (size_t i = at.begin; i < at.end; i++)
+            out[i] += noise->factor[d] * values[i];
     }
 }
 
 static void noise_forward(const struct op_call *call) {
     struct noise noise = noise_of(call);
-    float range = call->training ? range_of(call->input[0], call->output_shape) : 0;
+    float range = call->training ? value_range(call->input[0], call->output_shape) : 0;
     *(float *)call->saved = range;
     set_units(call, &noise, range);
+    struct noise_terms terms = terms_of(&noise);
+    if (range == 0) terms.count = 0;
 
     size_t floats = shape_floats(call->output_shape), blocks = elementwise_blocks(floats);
 #pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
     for (size_t block = 0; block < blocks; block++) {
         struct elementwise_range at = elementwise_range(floats, block);
-        const float *restrict v = call->input[0] + at.begin;
-        float *restrict out = call->output + at.begin;
-        size_t count = at.end - at.begin;
-        const float direct = noise.direct;
-        for (size_t i = 0; i < count; i++)
-            out[i] = direct * v[i];
-        if (range == 0) continue;
-        float buffer[ELEMENTWISE_BLOCK];
-        for (int d = 0; d < noise.draws; d++) {
-            const float *values = noise_values(call, &noise, d, at.begin, count, buffer);
-            const float factor = factor_of(&noise, d);
-            for (size_t i = 0; i < count; i++)
-                out[i] += factor * values[i];
+        if (noise.is_given && range > 0) {
+            add_given(call, &noise, at);
+        } else {
+            noise_add(&terms, at.begin, at.end - at.begin, noise.direct, call->input[0] + at.begin,
+                      call->output + at.begin);
         }
         zero_padding_between(call->output, call->output_shape, at.begin, at.end);
     }
 }
 
 /* <gradient, each draw> and <gradient, output> of one block. */
-static void noise_dots(const struct op_call *call, const struct noise *noise, size_t block,
-                       struct elementwise_range at, float range) {
+static void dots_of_block(const struct op_call *call, const struct noise *noise, size_t block,
+                          struct elementwise_range at, float range) {
     double *sums = noise->sums + block * (size_t)(noise->draws + 1);
     const float *gradient = call->grad_output + at.begin;
+    const struct noise_terms terms = terms_of(noise);
     size_t count = at.end - at.begin;
-    float buffer[ELEMENTWISE_BLOCK];
     for (int d = 0; d < noise->draws; d++) {
-        sums[d] = 0;
-        if (range == 0) continue;
-        const float *values = noise_values(call, noise, d, at.begin, count, buffer);
-        sums[d] = block_dot(gradient, values, count);
+        bool is_read = noise->is_given && range > 0;
+        sums[d] = is_read ? block_dot(gradient, call->input[2 + d] + at.begin, count) : 0;
     }
+    if (!noise->is_given && range > 0) noise_dots(&terms, at.begin, count, gradient, sums);
     sums[noise->draws] =
         noise->offset > 0 ? block_dot(gradient, call->output + at.begin, count) : 0;
+}
+
+/* The gradient to v, in one block. */
+static void pass_gradient(const struct op_call *call, float factor, struct elementwise_range at) {
+    const float *restrict from = call->grad_output;
+    float *restrict to = call->grad_input[0];
+    if (call->accumulate[0]) {
+        for (size_t i = at.begin; i < at.end; i++)
+            to[i] += factor * from[i];
+    } else {
+        for (size_t i = at.begin; i < at.end; i++)
+            to[i] = factor * from[i];
+    }
 }
 
 static void noise_backward(const struct op_call *call) {
@@ -274,19 +232,8 @@ static void noise_backward(const struct op_call *call) {
 #pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
     for (size_t block = 0; block < blocks; block++) {
         struct elementwise_range at = elementwise_range(floats, block);
-        if (call->grad_input[0]) {
-            const float *restrict from = call->grad_output;
-            float *restrict to = call->grad_input[0];
-            const float passed = noise.passed;
-            if (call->accumulate[0]) {
-                for (size_t i = at.begin; i < at.end; i++)
-                    to[i] += passed * from[i];
-            } else {
-                for (size_t i = at.begin; i < at.end; i++)
-                    to[i] = passed * from[i];
-            }
-        }
-        if (wants_p) noise_dots(call, &noise, block, at, range);
+        if (wants_p) dots_of_block(call, &noise, block, at, range);
+        if (call->grad_input[0]) pass_gradient(call, noise.passed, at);
     }
     if (!wants_p) return;
 

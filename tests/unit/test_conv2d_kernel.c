@@ -14,6 +14,7 @@
 #include "core/random.h"
 #include "core/threads.h"
 #include "ops/conv2d_kernel.h"
+#include "ops/noise.h"
 
 enum { RANDOM_SHAPES = 150 };
 
@@ -115,7 +116,7 @@ struct arrays {
 
 static float *random_floats(size_t count, uint64_t step) {
     float *values = memory_allocate_aligned(count * sizeof(float));
-    random_noise_uniform(random_noise_key(7, RANDOM_STREAM_TEST, step), 0, count, values);
+    noise_fill(NOISE_UNIFORM, random_noise_key(7, RANDOM_STREAM_TEST, step), 0, count, values);
     return values;
 }
 

@@ -13,6 +13,7 @@
 #include "core/random.h"
 #include "core/threads.h"
 #include "ops/conv2d_winograd.h"
+#include "ops/noise.h"
 
 enum { RANDOM_SHAPES = 60 };
 
@@ -56,7 +57,7 @@ struct arrays {
 
 static float *random_floats(size_t count, uint64_t step) {
     float *values = memory_allocate_aligned(count * sizeof(float));
-    random_noise_uniform(random_noise_key(11, RANDOM_STREAM_TEST, step), 0, count, values);
+    noise_fill(NOISE_UNIFORM, random_noise_key(11, RANDOM_STREAM_TEST, step), 0, count, values);
     return values;
 }
 

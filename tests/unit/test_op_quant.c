@@ -306,7 +306,7 @@ static struct gradient_check to_probabilities(const char *op, struct shape shape
         .list = some_bits,
         .list_count = 3,
         .inputs = {{.shape = shape, .low = -1, .high = 3, .fixed = true},
-                   {.shape = shape_vector(5), .low = 0.1, .high = 0.4}},
+                   {.shape = shape_vector(6), .low = 0.1, .high = 0.4}},
     };
 }
 

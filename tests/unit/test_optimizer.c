@@ -2,6 +2,7 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "core/threads.h"
+#include "ops/noise.h"
 #include "ops/optimizer.h"
 #include <math.h>
 #include <setjmp.h>
@@ -15,7 +16,7 @@ enum { COUNT = 100003 };
 
 static float *random_values(uint32_t stream) {
     float *values = memory_allocate_aligned(COUNT * sizeof(float));
-    random_noise_normal(random_noise_key(1, stream, 0), 0, COUNT, values);
+    noise_fill(NOISE_NORMAL, random_noise_key(1, stream, 0), 0, COUNT, values);
     return values;
 }
 

@@ -1,5 +1,6 @@
 #include "core/random.h"
 #include "core/threads.h"
+#include "ops/noise.h"
 #include "tests/support/golden.h"
 #include "tests/support/malloc_count.h"
 #include <math.h>
@@ -67,7 +68,7 @@ static size_t noisy_scratch(const struct op_call *call, enum op_pass pass) {
 static void noisy_forward(const struct op_call *call) {
     size_t floats = shape_floats(call->output_shape);
     memset(call->scratch, 0xff, noisy_bytes(call));
-    random_noise_uniform(call->noise_key, 0, floats, call->saved);
+    noise_fill(NOISE_UNIFORM, call->noise_key, 0, floats, call->saved);
     for (size_t i = 0; i < floats; i++) {
         bool is_padding = (int)(i % (size_t)call->output_shape.pitch) >= call->output_shape.c;
         call->output[i] =

@@ -1,6 +1,7 @@
 /* Facts of quantizers and the choice of a range from observed values. */
 #include "core/memory.h"
 #include "core/random.h"
+#include "ops/noise.h"
 #include "ops/quantizer.h"
 #include <math.h>
 #include <setjmp.h>
@@ -223,7 +224,7 @@ static void calibration_of_half_normal_values_finds_the_optimal_step(void **stat
     (void)state;
     enum { COUNT = 1000000 };
     float *values = memory_allocate(COUNT * sizeof *values);
-    random_noise_normal(99, 0, COUNT, values);
+    noise_fill(NOISE_NORMAL, 99, 0, COUNT, values);
     for (int i = 0; i < COUNT; i++)
         values[i] = fmaxf(values[i], 0);
     struct quantizer_histogram *histogram = quantizer_histogram_create();
