@@ -75,6 +75,17 @@ static inline void elementwise_store(float *target, float value, bool accumulate
     *target = accumulate ? *target + value : value;
 }
 
+/* to = from, or to += from, for `count` floats. */
+static inline void elementwise_pass(const float *restrict from, float *restrict to, size_t count,
+                                    bool accumulate) {
+    if (!accumulate) {
+        memcpy(to, from, count * sizeof(float));
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        to[i] += from[i];
+}
+
 /*
  * e^x within 2 units in the last place, branch-free: x = k ln 2 + r with |r| <= ln 2 / 2, a
  * polynomial in r, and k added to the exponent. Below -87.3 the result is the smallest normal

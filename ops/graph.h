@@ -31,6 +31,7 @@ struct graph_node {
     const int *inputs; /* value indices: tensors, then parameters */
     int input_count;
     int output;  /* value index */
+    const struct conv_fusion *fusion; /* set by graph_fuse on convolutions; else NULL */
     int branch;  /* 0: always runs; else a branch of graph_branch */
     struct position position;
 };

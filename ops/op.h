@@ -64,6 +64,8 @@ struct op_cost {
     double macs;         /* multiply-accumulates of convolutions and matrix products; others are 0 */
 };
 
+struct conv_fusion; /* conv_fusion.h */
+
 /* Everything an operation sees when it runs. Pointers follow the layouts of shape.h. */
 struct op_call {
     const double *attribute;
@@ -85,6 +87,7 @@ struct op_call {
     void *scratch; /* contents undefined; 64-byte aligned */
     uint64_t noise_key; /* for noise.h: unique to (seed, node, step) */
     bool training;      /* batch norm uses batch statistics, noise is on */
+    const struct conv_fusion *fusion; /* convolutions only; NULL: nothing is fused */
 };
 
 enum op_pass { OP_FORWARD, OP_BACKWARD };
@@ -120,6 +123,9 @@ struct op {
     void (*forward)(const struct op_call *call);
     void (*backward)(const struct op_call *call); /* NULL: no gradient passes */
     unsigned backward_needs;
+    /* What backward needs besides, where that depends on the node; NULL: nothing. Only shapes,
+     * attributes, list and fusion of the call are set. */
+    unsigned (*further_needs)(const struct op_call *call);
     /* NULL: costs nothing by the convention of BitOps. Input shapes include the parameters. */
     struct op_cost (*cost)(const double *attribute, const struct shape *inputs, int input_count,
                            struct shape output);

@@ -2,6 +2,7 @@
  * Activations: each is a value and a slope. The slope is a function of the output where that is
  * enough, so that the input's memory is free after the forward pass.
  */
+#include "ops/op_activation.h"
 #include "ops/elementwise.h"
 #include "ops/op_list.h"
 
@@ -299,3 +300,17 @@ const struct op op_gelu = {
     .backward = gelu_backward,
     .backward_needs = OP_NEEDS_INPUT(0),
 };
+
+#define LOOPS(NAME, OF_THE_OUTPUT)                                                                 \
+    { &op_##NAME, NAME##_values, NAME##_slopes, OF_THE_OUTPUT }
+static const struct activation activations[] = {
+    LOOPS(relu, true),      LOOPS(relu6, true),     LOOPS(leaky_relu, true), LOOPS(sigmoid, true),
+    LOOPS(tanh, true),      LOOPS(hsigmoid, false), LOOPS(hswish, false),    LOOPS(silu, false),
+    LOOPS(softplus, false), LOOPS(elu, true),
+};
+
+const struct activation *activation_find(const struct op *op) {
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
+        if (activations[i].op == op) return &activations[i];
+    return NULL;
+}

@@ -82,36 +82,58 @@ int conv_parameters(struct conv_settings settings, struct shape input, struct op
     return 2;
 }
 
-size_t conv_scratch_bytes(const struct conv2d_shape *shape, enum op_pass pass) {
-    if (pass == OP_FORWARD) return conv2d_forward_scratch(shape);
-    size_t data = conv2d_backward_data_scratch(shape);
-    size_t weight = conv2d_backward_weight_scratch(shape);
+/* What the maps of forward keep in front of the kernel's own scratch. */
+static size_t work_bytes(const struct op_call *call) {
+    enum { ALIGNMENT = 64 };
+    size_t bytes = conv_fusion_floats(call) * sizeof(float);
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+size_t conv_scratch_bytes(struct conv_settings settings, const struct op_call *call,
+                          enum op_pass pass) {
+    struct conv2d_shape shape = conv_describe(settings, conv_fusion_input(call));
+    if (pass == OP_FORWARD) {
+        return work_bytes(call) + conv2d_forward_scratch(&shape);
+    }
+    size_t data = conv2d_backward_data_scratch(&shape);
+    size_t weight = conv2d_backward_weight_scratch(&shape);
     return data > weight ? data : weight;
 }
 
-void conv_forward(const struct conv2d_shape *shape, const struct op_call *call) {
-    conv2d_forward(shape, NULL, call->input[0], call->input[1],
-                   call->input_count > 2 ? call->input[2] : NULL, call->output, false,
-                   call->scratch);
+static const float *bias_of(struct conv_settings settings, const struct op_call *call) {
+    return settings.has_bias ? call->input[2] : NULL;
+}
+
+void conv_forward(struct conv_settings settings, const struct op_call *call) {
+    struct conv2d_shape shape = conv_describe(settings, conv_fusion_input(call));
+    struct conv_fused fused;
+    conv_fused_forward(&fused, call, call->scratch);
+    conv2d_forward(&shape, &fused.maps, call->input[0], call->input[1], bias_of(settings, call),
+                   call->output, false, (char *)call->scratch + work_bytes(call));
 }
 
 /* The bias alone, where the weight is not trained. */
-static void add_bias_gradient(const struct op_call *call, float *grad_bias) {
-    struct shape shape = call->output_shape;
+static void add_bias_gradient(const struct conv_fused *fused, float *grad_bias) {
+    struct shape shape = fused->call->output_shape;
     size_t pixels = shape_pixels(shape);
 #pragma omp parallel for schedule(static)
     for (int c = 0; c < shape.c; c++) {
         double sum = 0;
         for (size_t i = 0; i < pixels; i++) {
-            sum += call->grad_output[i * (size_t)shape.pitch + (size_t)c];
+            float value;
+            conv_fused_gradient(fused, i * (size_t)shape.pitch + (size_t)c, 1, &value);
+            sum += (double)value;
         }
         grad_bias[c] += (float)sum;
     }
 }
 
-void conv_backward(const struct conv2d_shape *shape, const struct op_call *call) {
+void conv_backward(struct conv_settings settings, const struct op_call *call) {
+    struct conv2d_shape shape = conv_describe(settings, conv_fusion_input(call));
+    struct conv_fused fused;
+    conv_fused_backward(&fused, call);
     float *grad_weight = call->grad_input[1];
-    float *grad_bias = call->input_count > 2 ? call->grad_input[2] : NULL;
+    float *grad_bias = settings.has_bias ? call->grad_input[2] : NULL;
     /* The kernel adds; a quantized weight's gradient is not there yet. */
     if (grad_weight && !call->accumulate[1]) {
         memset(grad_weight, 0, shape_floats(call->input_shape[1]) * sizeof(float));
@@ -120,15 +142,17 @@ void conv_backward(const struct conv2d_shape *shape, const struct op_call *call)
         memset(grad_bias, 0, shape_floats(call->input_shape[2]) * sizeof(float));
     }
     if (grad_weight) {
-        conv2d_backward_weight(shape, NULL, call->input[0], call->grad_output, grad_weight,
+        conv2d_backward_weight(&shape, &fused.maps, call->input[0], call->grad_output, grad_weight,
                                grad_bias, call->scratch);
     } else if (grad_bias) {
-        add_bias_gradient(call, grad_bias);
+        add_bias_gradient(&fused, grad_bias);
     }
     if (call->grad_input[0]) {
-        conv2d_backward_data(shape, NULL, call->grad_output, call->input[1], call->grad_input[0],
-                             call->accumulate[0], call->scratch);
+        conv2d_backward_data(&shape, &fused.maps, call->grad_output, call->input[1],
+                             call->grad_input[0], call->accumulate[0] && !fused.maps.output,
+                             call->scratch);
     }
+    conv_fused_backward_added(&fused);
 }
 
 struct op_cost conv_cost(struct shape weight, struct shape output) {
@@ -159,7 +183,8 @@ static const struct op_attribute attributes[] = {
      .meaning = "add a value per output channel"},
 };
 
-static struct conv_settings read_settings(const double *attribute) {
+static struct conv_settings read_settings(const double *attribute, struct shape input) {
+    (void)input;
     return (struct conv_settings){
         .out = (int)attribute[OUT],
         .kernel_h = (int)attribute[KERNEL_H],
@@ -173,56 +198,4 @@ static struct conv_settings read_settings(const double *attribute) {
     };
 }
 
-static bool op_shape(const double *attribute, const struct shape *inputs, int input_count,
-                     struct shape *output, struct position position, struct error *error) {
-    (void)input_count;
-    return conv_output_shape("conv", read_settings(attribute), inputs[0], output, position, error);
-}
-
-static int op_parameters(const double *attribute, const struct shape *inputs, int input_count,
-                         struct op_parameter *out) {
-    (void)input_count;
-    return conv_parameters(read_settings(attribute), inputs[0], out);
-}
-
-static struct conv2d_shape call_shape(const struct op_call *call) {
-    return conv_describe(read_settings(call->attribute), call->input_shape[0]);
-}
-
-static size_t op_scratch_bytes(const struct op_call *call, enum op_pass pass) {
-    struct conv2d_shape shape = call_shape(call);
-    return conv_scratch_bytes(&shape, pass);
-}
-
-static void op_forward(const struct op_call *call) {
-    struct conv2d_shape shape = call_shape(call);
-    conv_forward(&shape, call);
-}
-
-static void op_backward(const struct op_call *call) {
-    struct conv2d_shape shape = call_shape(call);
-    conv_backward(&shape, call);
-}
-
-static struct op_cost op_cost(const double *attribute, const struct shape *inputs, int input_count,
-                              struct shape output) {
-    (void)attribute, (void)input_count;
-    return conv_cost(inputs[1], output);
-}
-
-const struct op op_conv = {
-    .name = "conv",
-    .summary = "two-dimensional convolution",
-    .attributes = attributes,
-    .attribute_count = sizeof attributes / sizeof attributes[0],
-    .minimum_inputs = 1,
-    .maximum_inputs = 1,
-    .is_step = true,
-    .parameters = op_parameters,
-    .shape = op_shape,
-    .scratch_bytes = op_scratch_bytes,
-    .forward = op_forward,
-    .backward = op_backward,
-    .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),
-    .cost = op_cost,
-};
+CONV_OPERATION(conv, "two-dimensional convolution");

@@ -3,6 +3,7 @@
 #define TAMIS_OPS_OP_CONV_H
 
 #include "ops/conv2d_kernel.h"
+#include "ops/conv_fusion.h"
 #include "ops/op.h"
 
 /* A convolution as its attributes describe it; padding -1 means as much as keeps the size at
@@ -53,16 +54,66 @@ struct conv_settings {
         .meaning = "distance between kernel elements"                                              \
     }
 
+/* The rest of an operation's file: its functions and its `struct op`, from its `attributes` and
+ * read_settings(attribute, input). */
+#define CONV_OPERATION(NAME, SUMMARY)                                                              \
+    static bool op_shape(const double *attribute, const struct shape *inputs, int input_count,     \
+                         struct shape *output, struct position position, struct error *error) {    \
+        (void)input_count;                                                                         \
+        return conv_output_shape(#NAME, read_settings(attribute, inputs[0]), inputs[0], output,    \
+                                 position, error);                                                 \
+    }                                                                                              \
+    static int op_parameters(const double *attribute, const struct shape *inputs, int input_count, \
+                             struct op_parameter *out) {                                           \
+        (void)input_count;                                                                         \
+        return conv_parameters(read_settings(attribute, inputs[0]), inputs[0], out);               \
+    }                                                                                              \
+    static struct conv_settings call_settings(const struct op_call *call) {                        \
+        return read_settings(call->attribute, conv_fusion_input(call));                            \
+    }                                                                                              \
+    static size_t op_scratch_bytes(const struct op_call *call, enum op_pass pass) {                \
+        return conv_scratch_bytes(call_settings(call), call, pass);                                \
+    }                                                                                              \
+    static void op_forward(const struct op_call *call) {                                           \
+        conv_forward(call_settings(call), call);                                                   \
+    }                                                                                              \
+    static void op_backward(const struct op_call *call) {                                          \
+        conv_backward(call_settings(call), call);                                                  \
+    }                                                                                              \
+    static struct op_cost op_cost(const double *attribute, const struct shape *inputs,             \
+                                  int input_count, struct shape output) {                          \
+        (void)attribute, (void)input_count;                                                        \
+        return conv_cost(inputs[1], output);                                                       \
+    }                                                                                              \
+    const struct op op_##NAME = {                                                                  \
+        .name = #NAME,                                                                             \
+        .summary = SUMMARY,                                                                        \
+        .attributes = attributes,                                                                  \
+        .attribute_count = sizeof attributes / sizeof attributes[0],                               \
+        .minimum_inputs = 1,                                                                       \
+        .maximum_inputs = 1,                                                                       \
+        .is_step = true,                                                                           \
+        .parameters = op_parameters,                                                               \
+        .shape = op_shape,                                                                         \
+        .scratch_bytes = op_scratch_bytes,                                                         \
+        .forward = op_forward,                                                                     \
+        .backward = op_backward,                                                                   \
+        .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),                                   \
+        .further_needs = conv_fusion_needs,                                                        \
+        .cost = op_cost,                                                                           \
+    }
+
 /* Complete with output sizes and pitches. */
 struct conv2d_shape conv_describe(struct conv_settings settings, struct shape input);
-/* The parts of struct op, for given settings. Inputs are: tensor, weight, and bias if there is one.
- */
+/* The parts of struct op, for given settings. Inputs are: tensor, weight, bias if there is one, and
+ * those of what is fused (conv_fusion.h). */
 bool conv_output_shape(const char *op, struct conv_settings settings, struct shape input,
                        struct shape *output, struct position position, struct error *error);
 int conv_parameters(struct conv_settings settings, struct shape input, struct op_parameter *out);
-size_t conv_scratch_bytes(const struct conv2d_shape *shape, enum op_pass pass);
-void conv_forward(const struct conv2d_shape *shape, const struct op_call *call);
-void conv_backward(const struct conv2d_shape *shape, const struct op_call *call);
+size_t conv_scratch_bytes(struct conv_settings settings, const struct op_call *call,
+                          enum op_pass pass);
+void conv_forward(struct conv_settings settings, const struct op_call *call);
+void conv_backward(struct conv_settings settings, const struct op_call *call);
 struct op_cost conv_cost(struct shape weight, struct shape output);
 
 #endif

@@ -54,6 +54,7 @@ static void describe_call(struct plan *plan, struct plan_node *planned) {
         .input = planned->input,
         .grad_input = planned->grad_input,
         .accumulate = planned->accumulate,
+        .fusion = node->fusion,
     };
 }
 
@@ -118,6 +119,13 @@ static void plan_gradients(struct plan *plan) {
     }
 }
 
+/* The bits of backward_needs that hold for this node. */
+static unsigned backward_needs(const struct plan_node *planned) {
+    const struct op *op = planned->node->op;
+    if (!planned->has_backward) return 0;
+    return op->backward_needs | (op->further_needs ? op->further_needs(&planned->call) : 0);
+}
+
 /* A value lives from its node's forward to the last forward or backward that reads it. */
 static void plan_values(struct plan *plan) {
     const struct graph *graph = plan->graph;
@@ -131,7 +139,7 @@ static void plan_values(struct plan *plan) {
     for (int i = 0; i < count; i++) {
         struct plan_node *planned = &plan->nodes[i];
         const struct graph_node *node = planned->node;
-        unsigned needs = planned->has_backward ? node->op->backward_needs : 0;
+        unsigned needs = backward_needs(planned);
         int backward = 2 * count - 1 - i;
         bool is_output = graph->values[node->output].is_output;
         int end = is_output ? after : (needs & OP_NEEDS_OUTPUT ? backward : i);
