@@ -25,8 +25,8 @@ enum op_attribute_kind {
 struct op_attribute {
     const char *name;
     enum op_attribute_kind kind;
-    double minimum, maximum; /* allowed range, both included */
-    double initial;          /* value when it is not given; OP_REQUIRED: it must be given */
+    double minimum, maximum;    /* allowed range, both included */
+    double initial;             /* value when it is not given; OP_REQUIRED: it must be given */
     const char *const *choices; /* NULL-terminated, for ATTRIBUTE_CHOICE */
     const char *meaning;        /* one line for `tamis list ops` and docs */
     /* Further names in the space language that set this attribute too: "kernel" sets kernel_h and
@@ -38,8 +38,8 @@ struct op_attribute {
 /* How a parameter starts. */
 enum initializer {
     INITIAL_CONSTANT,       /* `value` */
-    INITIAL_KAIMING_UNIFORM /* uniform on +-sqrt(1/fan_in) * value (He et al. 2015; PyTorch's default
-                               for convolutions has value 1) */
+    INITIAL_KAIMING_UNIFORM /* uniform on +-sqrt(1/fan_in) * value (He et al. 2015; PyTorch's
+                               default for convolutions has value 1) */
 };
 enum parameter_kind {
     PARAMETER_WEIGHT, /* trained with the weights */
@@ -55,13 +55,13 @@ struct op_parameter {
     struct shape shape;
     enum initializer initializer;
     double value;
-    double fan_in; /* for INITIAL_KAIMING_UNIFORM */
+    double fan_in;       /* for INITIAL_KAIMING_UNIFORM */
     bool is_quantizable; /* a quantizer may stand between it and the operation */
 };
 
 /* What one execution costs, for one image of the batch (n = 1). */
 struct op_cost {
-    double macs;         /* multiply-accumulates of convolutions and matrix products; others are 0 */
+    double macs; /* multiply-accumulates of convolutions and matrix products; others are 0 */
 };
 
 struct conv_fusion; /* conv_fusion.h */
@@ -78,15 +78,18 @@ struct op_call {
      * `takes_inactive` are then called). Only state parameters may be written. */
     float *const *input;
     float *output;
-    /* Backward only. grad_input[i] is NULL where no gradient is wanted; where accumulate[i] is true the
-     * operation adds to it, otherwise it overwrites it (padding included). */
+    /* Backward only. grad_input[i] is NULL where no gradient is wanted; where accumulate[i] is true
+     * the operation adds to it, otherwise it overwrites it (padding included). */
     const float *grad_output;
     float *const *grad_input;
     const bool *accumulate;
-    void *saved;   /* written by forward, read by backward; 64-byte aligned */
-    void *scratch; /* contents undefined; 64-byte aligned */
+    void *saved;        /* written by forward, read by backward; 64-byte aligned */
+    void *scratch;      /* contents undefined; 64-byte aligned */
     uint64_t noise_key; /* for noise.h: unique to (seed, node, step) */
     bool training;      /* batch norm uses batch statistics, noise is on */
+    /* Forward ran already in this step and its result is made again: state parameters are not
+     * written, everything else comes out as before. */
+    bool is_again;
     const struct conv_fusion *fusion; /* convolutions only; NULL: nothing is fused */
 };
 
@@ -110,14 +113,16 @@ struct op {
     bool takes_inactive;
 
     /* Own parameters for these inputs (without parameters), into `out` (OP_MAX_PARAMETERS); returns
-     * their number. They follow the inputs in op_call. NULL: none. Called after `shape` succeeded. */
+     * their number. They follow the inputs in op_call. NULL: none. Called after `shape` succeeded.
+     */
     int (*parameters)(const double *attribute, const struct shape *inputs, int input_count,
                       struct op_parameter *out);
-    /* Output shape from all inputs but the parameters; a sentence at `position` when they do not fit. */
+    /* Output shape from all inputs but the parameters; a sentence at `position` when they do not
+     * fit. */
     bool (*shape)(const double *attribute, const struct shape *inputs, int input_count,
                   struct shape *output, struct position position, struct error *error);
-    /* Bytes of `saved` and of `scratch`; NULL: none. Only shapes, attributes and list of the call are
-     * set. Must not depend on the number of threads. */
+    /* Bytes of `saved` and of `scratch`; NULL: none. Only shapes, attributes and list of the call
+     * are set. Must not depend on the number of threads. */
     size_t (*saved_bytes)(const struct op_call *call);
     size_t (*scratch_bytes)(const struct op_call *call, enum op_pass pass);
     void (*forward)(const struct op_call *call);
@@ -131,6 +136,15 @@ struct op {
                            struct shape output);
     /* Inputs i whose bit is set never get a gradient (targets, injected noise). */
     unsigned no_gradient_inputs;
+    /*
+     * Which tensors of one shape may lie in the same place, as bits OP_NEEDS_INPUT(i):
+     * output_in_place: forward may write its output over input i, if nothing reads that later;
+     * output_is_input: the output is input i as it is, and forward does nothing where both are one;
+     * gradient_in_place: backward may write grad_input[i] over grad_output (not if it accumulates);
+     * gradient_is_output: grad_input[i] is grad_output as it is, and backward does nothing for it
+     * where both are one.
+     */
+    unsigned output_in_place, output_is_input, gradient_in_place, gradient_is_output;
 };
 
 /* All operations, sorted by name; op_find gives NULL when there is none of that name. */

@@ -48,20 +48,20 @@ static bool activation_shape(const double *attribute, const struct shape *inputs
     return true;
 }
 
-/* The two loops of an activation whose functions are <name>_value(x, k) and <name>_slope(t, k). */
+/* The two loops of an activation whose functions are <name>_value(x, k) and <name>_slope(t, k).
+ * Input and output can be one, and so can both gradients: element i depends on elements i only. */
 #define ACTIVATION_LOOPS(NAME)                                                                     \
-    static void NAME##_values(const float *restrict x, float *restrict y, size_t count, float k) { \
-        for (size_t i = 0; i < count; i++)                                                         \
-            y[i] = NAME##_value(x[i], k);                                                          \
+    static void NAME##_values(const float *x, float *y, size_t count, float k) {                   \
+        _Pragma("omp simd") for (size_t i = 0; i < count; i++) y[i] = NAME##_value(x[i], k);       \
     }                                                                                              \
-    static void NAME##_slopes(const float *restrict t, const float *restrict g,                    \
-                              float *restrict gx, size_t count, float k, bool accumulate) {        \
+    static void NAME##_slopes(const float *t, const float *g, float *gx, size_t count, float k,    \
+                              bool accumulate) {                                                   \
         if (accumulate) {                                                                          \
-            for (size_t i = 0; i < count; i++)                                                     \
-                gx[i] += g[i] * NAME##_slope(t[i], k);                                             \
+            _Pragma("omp simd") for (size_t i = 0; i < count; i++) gx[i] +=                        \
+                g[i] * NAME##_slope(t[i], k);                                                      \
         } else {                                                                                   \
-            for (size_t i = 0; i < count; i++)                                                     \
-                gx[i] = g[i] * NAME##_slope(t[i], k);                                              \
+            _Pragma("omp simd") for (size_t i = 0; i < count; i++) gx[i] =                         \
+                g[i] * NAME##_slope(t[i], k);                                                      \
         }                                                                                          \
     }
 
@@ -88,6 +88,8 @@ static bool activation_shape(const double *attribute, const struct shape *inputs
         .forward = NAME##_forward,                                                                 \
         .backward = NAME##_backward,                                                               \
         .backward_needs = NEEDS,                                                                   \
+        .output_in_place = OP_NEEDS_INPUT(0),                                                      \
+        .gradient_in_place = OP_NEEDS_INPUT(0),                                                    \
     };
 
 #define OF_OUTPUT output, OP_NEEDS_OUTPUT
@@ -299,6 +301,8 @@ const struct op op_gelu = {
     .forward = gelu_forward,
     .backward = gelu_backward,
     .backward_needs = OP_NEEDS_INPUT(0),
+    .output_in_place = OP_NEEDS_INPUT(0),
+    .gradient_in_place = OP_NEEDS_INPUT(0),
 };
 
 #define LOOPS(NAME, OF_THE_OUTPUT)                                                                 \

@@ -27,14 +27,16 @@ static void add_plain(const struct op_call *call) {
     for (size_t block = 0; block < blocks; block++) {
         struct elementwise_range range = elementwise_range(floats, block);
         size_t count = range.end - range.begin;
-        float *restrict y = call->output + range.begin;
-        const float *restrict a = call->input[0] + range.begin;
-        const float *restrict b = call->input[1] + range.begin;
+        float *y = call->output + range.begin; /* can be input 0 */
+        const float *a = call->input[0] + range.begin;
+        const float *b = call->input[1] + range.begin;
+#pragma omp simd
         for (size_t i = 0; i < count; i++)
             y[i] = a[i] + b[i];
         /* The block is still in the cache. */
         for (int k = 2; k < call->input_count; k++) {
-            const float *restrict x = call->input[k] + range.begin;
+            const float *x = call->input[k] + range.begin;
+#pragma omp simd
             for (size_t i = 0; i < count; i++)
                 y[i] += x[i];
         }
@@ -53,7 +55,8 @@ static void add_forward(const struct op_call *call) {
         struct elementwise_range range = elementwise_pixel_range(shape, block);
         for (size_t pixel = range.begin; pixel < range.end; pixel++) {
             float *y = call->output + pixel * pitch;
-            memcpy(y, call->input[0] + pixel * pitch, pitch * sizeof(float));
+            const float *first = call->input[0] + pixel * pitch;
+            if (y != first) memcpy(y, first, pitch * sizeof(float));
             for (int k = 1; k < call->input_count; k++) {
                 struct shape small = call->input_shape[k];
                 const float *x = call->input[k] + broadcast_offset(shape, small, pixel);
@@ -74,6 +77,7 @@ static void copy_gradient(const struct op_call *call, int input) {
     const float *restrict from = call->grad_output;
     float *restrict to = call->grad_input[input];
     if (!call->accumulate[input]) {
+        if (to == from) return;
         memcpy(to, from, floats * sizeof(float));
         return;
     }
@@ -114,4 +118,6 @@ const struct op op_add = {
     .scratch_bytes = add_scratch_bytes,
     .forward = add_forward,
     .backward = add_backward,
+    .output_in_place = OP_NEEDS_INPUT(0),
+    .gradient_is_output = OP_NEEDS_ALL_INPUTS,
 };

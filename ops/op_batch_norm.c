@@ -66,6 +66,7 @@ static void use_batch_statistics(const struct op_call *call, const struct normal
     for (int c = 0; c < norm->channels; c++) {
         mean[c] = (float)batch_mean[c];
         inverse[c] = (float)(1.0 / sqrt(batch_variance[c] + call->attribute[EPSILON]));
+        if (call->is_again) continue;
         float *running_mean = call->input[RUNNING_MEAN] + c;
         float *running_variance = call->input[RUNNING_VARIANCE] + c;
         *running_mean =

@@ -10,6 +10,7 @@ static bool identity_shape(const double *attribute, const struct shape *inputs, 
 }
 
 static void identity_forward(const struct op_call *call) {
+    if (call->output == call->input[0]) return;
     memcpy(call->output, call->input[0], shape_floats(call->output_shape) * sizeof(float));
 }
 
@@ -19,6 +20,7 @@ static void identity_backward(const struct op_call *call) {
     if (!to) return;
     size_t floats = shape_floats(call->output_shape);
     if (!call->accumulate[0]) {
+        if (to == from) return;
         memcpy(to, from, floats * sizeof(float));
         return;
     }
@@ -36,4 +38,6 @@ const struct op op_identity = {
     .shape = identity_shape,
     .forward = identity_forward,
     .backward = identity_backward,
+    .output_is_input = OP_NEEDS_INPUT(0),
+    .gradient_is_output = OP_NEEDS_INPUT(0),
 };

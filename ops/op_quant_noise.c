@@ -209,16 +209,18 @@ static void dots_of_block(const struct op_call *call, const struct noise *noise,
         noise->offset > 0 ? block_dot(gradient, call->output + at.begin, count) : 0;
 }
 
-/* The gradient to v, in one block. */
-static void pass_gradient(const struct op_call *call, float factor, struct elementwise_range at) {
-    const float *restrict from = call->grad_output;
-    float *restrict to = call->grad_input[0];
+/* The gradient to v, which can lie where that of the output does. */
+static void pass_gradient(const struct op_call *call, float passed, struct elementwise_range at) {
+    const float *from = call->grad_output;
+    float *to = call->grad_input[0];
     if (call->accumulate[0]) {
+#pragma omp simd
         for (size_t i = at.begin; i < at.end; i++)
-            to[i] += factor * from[i];
-    } else {
+            to[i] += passed * from[i];
+    } else if (to != from || passed != 1.0f) {
+#pragma omp simd
         for (size_t i = at.begin; i < at.end; i++)
-            to[i] = factor * from[i];
+            to[i] = passed * from[i];
     }
 }
 
@@ -275,4 +277,5 @@ const struct op op_quant_noise = {
     /* All inputs but v. The output only for `detached`; the convolution behind keeps it anyway. */
     .backward_needs = (OP_NEEDS_ALL_INPUTS & ~OP_NEEDS_INPUT(0)) | OP_NEEDS_OUTPUT,
     .no_gradient_inputs = ~3u,
+    .gradient_in_place = OP_NEEDS_INPUT(0),
 };
