@@ -6,34 +6,54 @@
 #include <string.h>
 
 #include "ops/conv2d_panel.h"
+#include "ops/conv2d_tile.h"
 
 /* Everything that the tiles share. */
 struct correlation {
     struct conv2d_dense dense;
     struct conv2d_tiling tiling;
-    struct conv2d_runs runs;
-    const float *input, *packed, *start; /* start: bias of every group, padded with zeros */
-    float *output;
-    bool accumulate;
+    const struct conv2d_correlate_arrays *arrays;
+    const float *packed, *start; /* start: bias of every group, padded with zeros */
     uint32_t keep[8]; /* all ones for the channels among the last 8 that are not padding */
 };
 
+/* Where a tile's output goes: its first pixel, in the tensor or in a buffer. */
+struct target {
+    float *first;
+    size_t row_pitch, pixel_pitch;
+    bool accumulate;
+};
+
+/* The buffers of one thread. */
+struct buffers {
+    float *input, *stage, *mapped, *result;
+};
+
 static size_t thread_floats(const struct conv2d_tiling *t) {
-    return conv2d_round_up(t->input_floats, 16) + conv2d_round_up(t->stage_floats, 16) + 16;
+    return conv2d_round_up(t->input_floats, 16) + conv2d_round_up(t->stage_floats, 16) +
+           conv2d_round_up(t->mapped_floats, 16) + conv2d_round_up(t->result_floats, 16) + 16;
+}
+
+static struct buffers buffers_at(const struct conv2d_tiling *t, float *first) {
+    struct buffers b = {.input = first};
+    b.stage = b.input + conv2d_round_up(t->input_floats, 16);
+    b.mapped = b.stage + conv2d_round_up(t->stage_floats, 16);
+    b.result = b.mapped + conv2d_round_up(t->mapped_floats, 16);
+    return b;
 }
 
 static size_t start_floats(const struct conv2d_dense *d, const struct conv2d_tiling *t) {
     return conv2d_round_up((size_t)d->groups * t->channel_width, 16);
 }
 
-static size_t packed_floats(const struct conv2d_dense *d, const struct conv2d_tiling *t) {
-    return conv2d_round_up((size_t)d->groups * conv2d_packed_floats(d, t), 16);
+static size_t packed_floats(const struct conv2d_dense *d) {
+    return conv2d_round_up((size_t)d->groups * conv2d_packed_floats(d), 16);
 }
 
 size_t conv2d_dense_correlate_scratch(const struct conv2d_dense *dense) {
     struct conv2d_dense d = *dense;
     struct conv2d_tiling t = conv2d_tiling_make(&d);
-    return (packed_floats(&d, &t) + start_floats(&d, &t) + CONV2D_MAX_THREADS * thread_floats(&t)) *
+    return (packed_floats(&d) + start_floats(&d, &t) + CONV2D_MAX_THREADS * thread_floats(&t)) *
            sizeof(float);
 }
 
@@ -68,73 +88,121 @@ static void correlate_row(const struct correlation *c, const struct conv2d_panel
     }
 }
 
-/* All output channels of one group for one tile; `output` is its first pixel and channel. */
-static void correlate_tile(const struct correlation *c, const struct conv2d_tile *tile, int group,
-                           const float *input, float *output, size_t row_pitch, size_t pixel_pitch,
-                           bool accumulate) {
+/* Output pixels of one phase among `count`, the first of which has remainder 0. */
+static int phase_count(const struct conv2d_dense *d, const struct conv2d_phase *phase, int count) {
+    return count > phase->first ? (count - 1 - phase->first) / d->spread + 1 : 0;
+}
+
+/* All output channels of one group and phase for one tile. */
+static void correlate_phase(const struct correlation *c, const struct conv2d_tile *tile,
+                            const struct conv2d_phase *rows, const struct conv2d_phase *columns,
+                            int group, const float *packed, const float *input,
+                            struct target target) {
     const struct conv2d_dense *d = &c->dense;
     const struct conv2d_tiling *t = &c->tiling;
-    size_t run = (size_t)d->kernel_h * (size_t)d->kernel_w * (size_t)d->in_per_group;
-    const float *packed = c->packed + (size_t)group * conv2d_packed_floats(d, t);
+    struct conv2d_runs runs = conv2d_runs_of(d, columns);
+    size_t run = (size_t)rows->taps * (size_t)columns->taps * (size_t)d->in_per_group;
     struct correlate_block block = {
         .pixel_step = conv2d_tile_step(d, t),
-        .tap_rows = d->kernel_h,
-        .tap_row_step = t->row_floats * (size_t)d->dilation,
-        .tap_columns = c->runs.columns,
-        .tap_column_step = c->runs.column_step,
-        .length = c->runs.length,
-        .output_pitch = pixel_pitch,
-        .accumulate = accumulate,
+        .tap_rows = rows->taps,
+        .tap_row_step = t->row_floats * (size_t)rows->dilation,
+        .tap_columns = runs.columns,
+        .tap_column_step = runs.column_step,
+        .length = runs.length,
+        .output_pitch = target.pixel_pitch * (size_t)d->spread,
+        .accumulate = target.accumulate,
     };
+    int row_count = phase_count(d, rows, tile->rows);
+    int pixels = phase_count(d, columns, tile->columns);
     bool padded = !t->staged && d->out_per_group % 8 != 0;
+    if (run > 0)
+        input += (size_t)(rows->shift - t->low_h) * t->row_floats +
+                 (size_t)(columns->shift - t->low_w) * (size_t)d->in_per_group;
+    packed += (size_t)group * run * t->channel_width;
     for (size_t first = 0; first < t->channel_width;) {
         const struct conv2d_panel *panel = conv2d_panel_next((int)(t->channel_width - first));
         bool last = first + (size_t)panel->width == t->channel_width;
         block.weight = packed + first * run;
         block.start = c->start + (size_t)group * t->channel_width + first;
-        for (int y = 0; y < tile->rows; y++) {
-            block.input = input + (size_t)(y * d->step) * t->row_floats;
-            block.output = output + (size_t)y * row_pitch + first;
-            correlate_row(c, panel, block, tile->columns, first == 0, padded && last);
+        for (int i = 0; i < row_count; i++) {
+            block.input = input + (size_t)(i * d->step) * t->row_floats;
+            block.output = target.first + first +
+                           (size_t)(rows->first + i * d->spread) * target.row_pitch +
+                           (size_t)columns->first * target.pixel_pitch;
+            correlate_row(c, panel, block, pixels, first == 0, padded && last);
         }
         first += (size_t)panel->width;
     }
 }
 
+/* All output channels of one group for one tile. */
+static void correlate_tile(const struct correlation *c, const struct conv2d_tile *tile, int group,
+                           const float *input, struct target target) {
+    const struct conv2d_dense *d = &c->dense;
+    const float *packed = c->packed;
+    for (int y = 0; y < d->spread; y++)
+        for (int x = 0; x < d->spread; x++) {
+            struct conv2d_phase rows = conv2d_phase_rows(d, y);
+            struct conv2d_phase columns = conv2d_phase_columns(d, x);
+            correlate_phase(c, tile, &rows, &columns, group, packed, input, target);
+            packed += (size_t)(rows.taps * columns.taps * d->in_per_group * d->groups) *
+                      c->tiling.channel_width;
+        }
+}
+
 /* Copies a group's staged tile to its place among the output's channels. */
 static void unstage_tile(const struct correlation *c, const struct conv2d_tile *tile,
-                         const float *stage, float *output, size_t row_pitch) {
-    const struct conv2d_dense *d = &c->dense;
+                         const float *stage, struct target target) {
     for (int y = 0; y < tile->rows; y++)
         for (int x = 0; x < tile->columns; x++) {
-            float *to = output + (size_t)y * row_pitch + (size_t)x * d->out_pitch;
-            for (int i = 0; i < d->out_per_group; i++)
-                to[i] = c->accumulate ? to[i] + stage[i] : stage[i];
+            float *to =
+                target.first + (size_t)y * target.row_pitch + (size_t)x * target.pixel_pitch;
+            for (int i = 0; i < c->dense.out_per_group; i++)
+                to[i] = target.accumulate ? to[i] + stage[i] : stage[i];
             stage += c->tiling.channel_width;
         }
+}
+
+static void correlate_groups(const struct correlation *c, const struct conv2d_tile *tile,
+                             const struct buffers *buffers, struct target target) {
+    const struct conv2d_dense *d = &c->dense;
+    const struct conv2d_tiling *t = &c->tiling;
+    struct conv2d_view view =
+        conv2d_tile_view(d, t, tile, c->arrays->input, c->arrays->load, buffers->mapped);
+    struct target stage = {buffers->stage, (size_t)tile->columns * t->channel_width,
+                           t->channel_width, false};
+    for (int group = 0; group < d->groups; group++) {
+        const float *input = conv2d_tile_input(d, t, tile, &view, group, buffers->input);
+        if (t->staged) {
+            correlate_tile(c, tile, group, input, stage);
+            unstage_tile(c, tile, buffers->stage, target);
+        } else {
+            correlate_tile(c, tile, group, input, target);
+        }
+        target.first += d->out_per_group;
+    }
 }
 
 static void run_tile(const struct correlation *c, int index, float *buffer) {
     const struct conv2d_dense *d = &c->dense;
     const struct conv2d_tiling *t = &c->tiling;
+    const struct conv2d_map *store = c->arrays->store;
     struct conv2d_tile tile = conv2d_tile_at(d, t, index);
+    struct buffers buffers = buffers_at(t, buffer);
     size_t row = (size_t)tile.image * (size_t)d->out_height + (size_t)tile.y;
+    size_t pixel = row * (size_t)d->out_width + (size_t)tile.x, columns = (size_t)tile.columns;
     size_t row_pitch = (size_t)d->out_width * d->out_pitch;
-    float *output = c->output + row * row_pitch + (size_t)tile.x * d->out_pitch;
-    float *stage = buffer + conv2d_round_up(t->input_floats, 16);
-    for (int group = 0; group < d->groups; group++) {
-        const float *input = conv2d_tile_input(d, t, &tile, c->input, group, buffer);
-        float *place = output + (size_t)group * (size_t)d->out_per_group;
-        if (t->staged) {
-            correlate_tile(c, &tile, group, input, stage, (size_t)tile.columns * t->channel_width,
-                           t->channel_width, false);
-            unstage_tile(c, &tile, stage, place, row_pitch);
-        } else {
-            correlate_tile(c, &tile, group, input, place, row_pitch, d->out_pitch, c->accumulate);
-        }
-    }
+    float *output = c->arrays->output + pixel * d->out_pitch;
+    struct target target = {output, row_pitch, d->out_pitch, c->arrays->accumulate};
+    if (store)
+        target = (struct target){buffers.result, columns * d->out_pitch, d->out_pitch, false};
+    correlate_groups(c, &tile, &buffers, target);
+    for (int y = 0; store && y < tile.rows; y++, pixel += (size_t)d->out_width)
+        conv2d_map_pixels(store, buffers.result + (size_t)y * target.row_pitch,
+                          output + (size_t)y * row_pitch, pixel, columns, d->out_pitch,
+                          (size_t)t->row_width);
     size_t channels = (size_t)d->groups * (size_t)d->out_per_group;
-    if (!t->staged || channels % 8 == 0) return;
+    if ((!t->staged && !store) || channels % 8 == 0) return;
     for (int y = 0; y < tile.rows; y++)
         clear_padding(output + (size_t)y * row_pitch + channels / 8 * 8, d->out_pitch, tile.columns,
                       c->keep);
@@ -142,24 +210,19 @@ static void run_tile(const struct correlation *c, int index, float *buffer) {
 
 void conv2d_dense_correlate(const struct conv2d_dense *dense,
                             const struct conv2d_correlate_arrays *arrays) {
-    const float *bias = arrays->bias;
-    struct correlation c = {.dense = *dense,
-                            .input = arrays->input,
-                            .output = arrays->output,
-                            .accumulate = arrays->accumulate};
+    struct correlation c = {.dense = *dense, .arrays = arrays};
     c.tiling = conv2d_tiling_make(&c.dense);
-    c.runs = conv2d_runs_of(&c.dense);
     const struct conv2d_dense *d = &c.dense;
     const struct conv2d_tiling *t = &c.tiling;
 
     float *packed = arrays->scratch;
-    float *start = packed + packed_floats(d, t);
+    float *start = packed + packed_floats(d);
     float *buffers = start + start_floats(d, t);
-    conv2d_pack_weight(d, t, arrays->weight, arrays->transposed, packed);
+    conv2d_pack_weight(d, arrays->weight, arrays->transposed, packed);
     memset(start, 0, start_floats(d, t) * sizeof(float));
-    for (int channel = 0; bias && channel < d->groups * d->out_per_group; channel++)
+    for (int channel = 0; arrays->bias && channel < d->groups * d->out_per_group; channel++)
         start[(size_t)(channel / d->out_per_group) * t->channel_width +
-              (size_t)(channel % d->out_per_group)] = bias[channel];
+              (size_t)(channel % d->out_per_group)] = arrays->bias[channel];
     c.packed = packed;
     c.start = start;
 

@@ -1,9 +1,7 @@
 /*
  * Dense (plain and grouped) convolution, inside. Forward and backward-data are the same sliding
  * product over different arrays, described by struct conv2d_dense; backward-weight slides the same
- * window. Work is cut into tiles of output pixels whose input, halo included, is copied into a
- * small buffer with the channels of one group side by side and zeros where the image ends: the
- * inner loops see no border, no channel padding and no group.
+ * window. Work is cut into tiles of output pixels (conv2d_tile.h).
  */
 #ifndef TAMIS_OPS_CONV2D_DENSE_H
 #define TAMIS_OPS_CONV2D_DENSE_H
@@ -26,20 +24,14 @@ struct conv2d_dense {
     size_t in_pitch, out_pitch;
 };
 
-/* How the output is cut into tiles, and the buffers that one tile needs; sizes in floats. */
-struct conv2d_tiling {
-    bool direct; /* a 1x1 kernel reads the image itself: no copy */
-    int rows, columns, count_y, count_x;
-    size_t row_floats;    /* from one row of the copied input to the next */
-    size_t input_floats;  /* copied input of one group */
-    size_t channel_width; /* out_per_group rounded up to 8 */
-    size_t stage_floats;  /* output of one group, when it cannot be written in place */
-    bool staged;
-};
-
-/* The image part that a tile covers. */
-struct conv2d_tile {
-    int image, y, x, rows, columns;
+/* The taps of one axis that meet input at all, for the output positions whose remainder modulo
+ * `spread` is `first`: position first + i * spread under tap j reads input position
+ * i * step + shift + j * dilation, with the weight of tap tap_first + j * tap_every of the kernel.
+ * Without a spread there is one phase, and it has all taps. */
+struct conv2d_phase {
+    int first, taps; /* taps may be 0 */
+    int shift, dilation;
+    int tap_first, tap_every;
 };
 
 size_t conv2d_round_up(size_t count, size_t multiple);
@@ -47,41 +39,28 @@ size_t conv2d_round_up(size_t count, size_t multiple);
 struct conv2d_dense conv2d_dense_forward(const struct conv2d_shape *shape);
 struct conv2d_dense conv2d_dense_backward_data(const struct conv2d_shape *shape);
 
-/* A 1x1 convolution without a border becomes one long row of pixels, in `dense` itself. */
-struct conv2d_tiling conv2d_tiling_make(struct conv2d_dense *dense);
-int conv2d_tile_count(const struct conv2d_dense *dense, const struct conv2d_tiling *tiling);
-struct conv2d_tile conv2d_tile_at(const struct conv2d_dense *dense,
-                                  const struct conv2d_tiling *tiling, int index);
+/* Phase `remainder` (below dense->spread) of the rows or columns. */
+struct conv2d_phase conv2d_phase_rows(const struct conv2d_dense *dense, int remainder);
+struct conv2d_phase conv2d_phase_columns(const struct conv2d_dense *dense, int remainder);
 
-/* Where the first input pixel of a tile lies for group `group`: in the image when tiling->direct,
- * else in `buffer`, to which it is copied. Its pixel step is conv2d_tile_step. */
-const float *conv2d_tile_input(const struct conv2d_dense *dense, const struct conv2d_tiling *tiling,
-                               const struct conv2d_tile *tile, const float *input, int group,
-                               float *buffer);
-/* Floats between two pixels of a row of that input. */
-size_t conv2d_tile_step(const struct conv2d_dense *dense, const struct conv2d_tiling *tiling);
+/* Runs a map on `count` neighbouring pixels of a tensor, the first of index `pixel`, cut where rows
+ * of `row_width` pixels end. `from` and `to` are the places of the first. */
+void conv2d_map_pixels(const struct conv2d_map *map, const float *from, float *to, size_t pixel,
+                       size_t count, size_t pitch, size_t row_width);
 
-/* Asks for the cache lines of the first `floats` floats of some pixels. */
-void conv2d_prefetch(const float *first, size_t pitch, int pixels, size_t floats);
+/* Channels of a group, padded for the panels of conv2d_panel.h. */
+size_t conv2d_channel_width(const struct conv2d_dense *dense);
 
-/* Taps whose input floats follow each other without a gap are one run. */
-struct conv2d_runs {
-    int columns;        /* runs in one kernel row */
-    size_t column_step; /* floats between them */
-    size_t length;      /* floats in one */
-};
-struct conv2d_runs conv2d_runs_of(const struct conv2d_dense *dense);
-
-/* Floats of one packed group: kernel_h * kernel_w * in_per_group * channel_width. */
-size_t conv2d_packed_floats(const struct conv2d_dense *dense, const struct conv2d_tiling *tiling);
-
-/* Dense weights of every group into packed panels, for forward or (`transposed`) backward-data:
- * there the roles of in and out change and both kernel axes are reversed. */
-void conv2d_pack_weight(const struct conv2d_dense *dense, const struct conv2d_tiling *tiling,
-                        const float *weight, bool transposed, float *packed);
-/* The other way round, not transposed: grad_weight += packed. */
-void conv2d_unpack_weight(const struct conv2d_dense *dense, const struct conv2d_tiling *tiling,
-                          const float *packed, float *grad_weight);
+/* Dense weights into packed panels of channel_width output channels altogether, [phase row][phase
+ * column][group][panel][tap row][tap column][in][panel width]; for forward or (`transposed`)
+ * backward-data: there the roles of in and out change and both kernel axes are reversed. */
+void conv2d_pack_weight(const struct conv2d_dense *dense, const float *weight, bool transposed,
+                        float *packed);
+/* The other way round, not transposed and without a spread: grad_weight += packed. */
+void conv2d_unpack_weight(const struct conv2d_dense *dense, const float *packed,
+                          float *grad_weight);
+/* Floats of one group of all phases together. */
+size_t conv2d_packed_floats(const struct conv2d_dense *dense);
 
 /* The arrays of one sliding product, as conv2d_kernel.h describes them. */
 struct conv2d_correlate_arrays {

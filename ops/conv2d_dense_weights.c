@@ -9,6 +9,7 @@
 #include "core/threads.h"
 #include "ops/conv2d_dense.h"
 #include "ops/conv2d_panel.h"
+#include "ops/conv2d_tile.h"
 #include "ops/kernel_simd.h"
 
 enum {
@@ -33,6 +34,7 @@ struct weight_gradient {
     struct conv2d_tiling tiling;
     struct conv2d_runs runs;
     const float *input, *grad_output;
+    const struct conv2d_map *input_map, *gradient_map; /* or NULL */
     int chunks;
     size_t chunk_floats; /* sums of weights, then of bias */
     size_t bias_offset;
@@ -43,17 +45,20 @@ struct weight_gradient {
 static struct weight_gradient plan(const struct conv2d_shape *shape) {
     struct weight_gradient w = {.dense = conv2d_dense_forward(shape)};
     w.tiling = conv2d_tiling_make(&w.dense);
-    w.runs = conv2d_runs_of(&w.dense);
+    struct conv2d_phase columns = conv2d_phase_columns(&w.dense, 0);
+    w.runs = conv2d_runs_of(&w.dense, &columns);
     size_t pixels = (size_t)shape->batch * (size_t)shape->out_height * (size_t)shape->out_width;
     size_t chunks = pixels / CHUNK_PIXELS + 1;
     size_t tiles = (size_t)conv2d_tile_count(&w.dense, &w.tiling);
     if (chunks > tiles) chunks = tiles;
     w.chunks = chunks > CHUNKS ? CHUNKS : (int)chunks;
     size_t groups = (size_t)w.dense.groups;
-    w.bias_offset = conv2d_round_up(groups * conv2d_packed_floats(&w.dense, &w.tiling), 16);
+    w.bias_offset = conv2d_round_up(groups * conv2d_packed_floats(&w.dense), 16);
     w.chunk_floats = w.bias_offset + conv2d_round_up(groups * w.tiling.channel_width, 16) + 16;
     w.thread_floats = conv2d_round_up(w.tiling.input_floats, 16) +
-                      conv2d_round_up(w.tiling.stage_floats, 16) + 16;
+                      conv2d_round_up(w.tiling.stage_floats, 16) +
+                      conv2d_round_up(w.tiling.mapped_floats, 16) +
+                      conv2d_round_up(w.tiling.result_floats, 16) + 16;
     return w;
 }
 
@@ -69,19 +74,19 @@ struct gradient_view {
     size_t pitch, row_pitch;
 };
 
-static struct gradient_view view_gradient(const struct weight_gradient *w,
-                                          const struct conv2d_tile *tile, int group, float *stage) {
+/* From the view of all channels; a group whose channels are not a multiple of 8 is copied. */
+static struct gradient_view group_gradient(const struct weight_gradient *w,
+                                           const struct conv2d_tile *tile,
+                                           const struct conv2d_view *view, int group,
+                                           float *stage) {
     const struct conv2d_dense *d = &w->dense;
-    size_t row_pitch = (size_t)d->out_width * d->out_pitch;
-    size_t row = (size_t)tile->image * (size_t)d->out_height + (size_t)tile->y;
-    const float *from = w->grad_output + row * row_pitch + (size_t)tile->x * d->out_pitch +
-                        (size_t)group * (size_t)d->out_per_group;
-    if (!w->tiling.staged) return (struct gradient_view){from, d->out_pitch, row_pitch};
+    const float *from = view->pixels + (size_t)group * (size_t)d->out_per_group;
+    if (!w->tiling.staged) return (struct gradient_view){from, view->pitch, view->row_pitch};
     size_t width = w->tiling.channel_width;
     float *to = stage;
     for (int y = 0; y < tile->rows; y++)
         for (int x = 0; x < tile->columns; x++) {
-            const float *pixel = from + (size_t)y * row_pitch + (size_t)x * d->out_pitch;
+            const float *pixel = from + (size_t)y * view->row_pitch + (size_t)x * view->pitch;
             for (size_t i = 0; i < width; i++)
                 to[i] = i < (size_t)d->out_per_group ? pixel[i] : 0.0f;
             to += width;
@@ -181,10 +186,16 @@ static void sum_tile(const struct weight_gradient *w, int index, float *sums, fl
     const struct conv2d_tiling *t = &w->tiling;
     struct conv2d_tile tile = conv2d_tile_at(d, t, index);
     float *stage = buffer + conv2d_round_up(t->input_floats, 16);
+    float *mapped_input = stage + conv2d_round_up(t->stage_floats, 16);
+    float *mapped_gradient = mapped_input + conv2d_round_up(t->mapped_floats, 16);
+    struct conv2d_view input_view =
+        conv2d_tile_view(d, t, &tile, w->input, w->input_map, mapped_input);
+    struct conv2d_view gradient_view =
+        conv2d_tile_gradient(d, t, &tile, w->grad_output, w->gradient_map, mapped_gradient);
     for (int group = 0; group < d->groups; group++) {
-        const float *input = conv2d_tile_input(d, t, &tile, w->input, group, buffer);
-        struct gradient_view gradient = view_gradient(w, &tile, group, stage);
-        float *group_sums = sums + (size_t)group * conv2d_packed_floats(d, t);
+        const float *input = conv2d_tile_input(d, t, &tile, &input_view, group, buffer);
+        struct gradient_view gradient = group_gradient(w, &tile, &gradient_view, group, stage);
+        float *group_sums = sums + (size_t)group * conv2d_packed_floats(d);
         /* A direct tile is one long row: its segments lie side by side, others below each other. */
         int columns = t->direct ? SEGMENT_PIXELS : tile.columns;
         int rows = columns < SEGMENT_PIXELS ? SEGMENT_PIXELS / columns : 1;
@@ -222,11 +233,12 @@ static void add_chunks(const struct weight_gradient *w, float *sums) {
 void conv2d_dense_backward_weight(const struct conv2d_shape *shape, const struct conv2d_maps *maps,
                                   const float *input, const float *grad_output, float *grad_weight,
                                   float *grad_bias, void *scratch) {
-    (void)maps;
     struct weight_gradient w = plan(shape);
     if (w.chunks == 0) return;
     w.input = input;
     w.grad_output = grad_output;
+    w.input_map = maps ? maps->input : NULL;
+    w.gradient_map = maps ? maps->gradient : NULL;
     w.bias = grad_bias != NULL;
     float *sums = scratch;
     float *buffers = sums + (size_t)w.chunks * w.chunk_floats;
@@ -244,7 +256,7 @@ void conv2d_dense_backward_weight(const struct conv2d_shape *shape, const struct
             sum_tile(&w, (int)tile, chunk_sums, buffer);
     }
     add_chunks(&w, sums);
-    conv2d_unpack_weight(&w.dense, &w.tiling, sums, grad_weight);
+    conv2d_unpack_weight(&w.dense, sums, grad_weight);
     int out_per_group = w.dense.out_per_group;
     for (int channel = 0; grad_bias && channel < shape->out_channels; channel++)
         grad_bias[channel] +=
