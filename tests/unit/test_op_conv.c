@@ -1,5 +1,7 @@
 #include "core/threads.h"
 #include "tests/support/gradient_check.h"
+#include "tests/support/single_op.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -53,6 +55,85 @@ static void depthwise_gradients_match_finite_differences(void **state) {
         };
         gradient_check(&check);
     }
+}
+
+static void conv_transpose_gradients_match_finite_differences(void **state) {
+    (void)state;
+    static const struct {
+        int n, h, w, in, out, kernel_h, kernel_w, stride, padding, output_padding, groups, bias;
+    } cases[] = {
+        {2, 5, 4, 6, 8, 3, 3, 1, 1, 0, 1, 1}, {1, 4, 5, 12, 1, 9, 9, 3, 4, 2, 1, 1},
+        {2, 3, 3, 4, 6, 2, 3, 2, 0, 1, 2, 0}, {1, 1, 6, 3, 13, 4, 4, 2, 1, 0, 1, 1},
+        {1, 1, 1, 8, 8, 1, 1, 1, 0, 0, 1, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct gradient_check check = {
+            .op = "conv_transpose",
+            .attributes = {{"out", cases[i].out},
+                           {"kernel_h", cases[i].kernel_h},
+                           {"kernel_w", cases[i].kernel_w},
+                           {"stride", cases[i].stride},
+                           {"padding", cases[i].padding},
+                           {"output_padding", cases[i].output_padding},
+                           {"groups", cases[i].groups},
+                           {"bias", cases[i].bias}},
+            .inputs = {{.shape =
+                            shape_activation(cases[i].n, cases[i].h, cases[i].w, cases[i].in)}},
+        };
+        gradient_check(&check);
+    }
+}
+
+/* Every input pixel adds its weighted kernel to the output, `stride` pixels further each time. */
+static void conv_transpose_scatters_kernels(void **state) {
+    (void)state;
+    enum { IN = 5, OUT = 3, KERNEL = 4, STRIDE = 3, PADDING = 1, EXTRA = 2, H = 4, W = 6 };
+    struct shape in = shape_activation(2, H, W, IN);
+    struct single_op single = single_op_open(
+        "conv_transpose",
+        ATTRIBUTES({"out", OUT}, {"kernel_h", KERNEL}, {"kernel_w", KERNEL}, {"stride", STRIDE},
+                   {"padding", PADDING}, {"output_padding", EXTRA}, {"groups", 1}, {"bias", 1}),
+        SHAPES(in));
+    struct shape out = single.output_shape;
+    assert_int_equal(out.h, (H - 1) * STRIDE - 2 * PADDING + KERNEL + EXTRA);
+    assert_int_equal(out.w, (W - 1) * STRIDE - 2 * PADDING + KERNEL + EXTRA);
+    single_op_forward(&single, true);
+    const float *x = single_op_input(&single, 0), *weight = single_op_parameter(&single, "weight");
+    const float *bias = single_op_parameter(&single, "bias");
+    for (int n = 0; n < out.n; n++)
+        for (int y = 0; y < out.h; y++)
+            for (int column = 0; column < out.w; column++)
+                for (int o = 0; o < OUT; o++) {
+                    double sum = (double)bias[o];
+                    for (int i = 0; i < H * W * IN; i++) {
+                        int row = i / IN / W, at_x = i / IN % W, c = i % IN;
+                        int ky = y + PADDING - row * STRIDE, kx = column + PADDING - at_x * STRIDE;
+                        if (ky < 0 || ky >= KERNEL || kx < 0 || kx >= KERNEL) continue;
+                        sum += (double)at(in, x, n, row, at_x, c) *
+                               (double)weight[((c * KERNEL + ky) * KERNEL + kx) * OUT + o];
+                    }
+                    double got = (double)at(out, single_op_output(&single), n, y, column, o);
+                    assert_true(fabs(got - sum) < 1e-5);
+                }
+    single_op_close(&single);
+}
+
+static void conv_transpose_shapes_that_do_not_fit_are_sentences(void **state) {
+    (void)state;
+    struct shape in = shape_activation(1, 2, 2, 6);
+    const char *text = single_op_refusal(
+        "conv_transpose", ATTRIBUTES({"out", 8}, {"kernel_h", 3}, {"kernel_w", 3}, {"groups", 4}),
+        SHAPES(in));
+    assert_non_null(strstr(text, "4 groups do not divide the 6 input and 8 output channels"));
+    text = single_op_refusal(
+        "conv_transpose",
+        ATTRIBUTES({"out", 8}, {"kernel_h", 3}, {"kernel_w", 3}, {"output_padding", 1}),
+        SHAPES(in));
+    assert_non_null(strstr(text, "output_padding 1 must be less than the stride 1"));
+    text = single_op_refusal(
+        "conv_transpose", ATTRIBUTES({"out", 8}, {"kernel_h", 3}, {"kernel_w", 3}, {"padding", 2}),
+        SHAPES(in));
+    assert_non_null(strstr(text, "a padding of 2 leaves nothing of the result"));
 }
 
 static int add_conv(struct graph *graph, struct shape input, const double *attribute,
@@ -114,6 +195,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conv_gradients_match_finite_differences),
         cmocka_unit_test(depthwise_gradients_match_finite_differences),
+        cmocka_unit_test(conv_transpose_gradients_match_finite_differences),
+        cmocka_unit_test(conv_transpose_scatters_kernels),
+        cmocka_unit_test(conv_transpose_shapes_that_do_not_fit_are_sentences),
         cmocka_unit_test(conv_shapes_that_do_not_fit_are_sentences),
         cmocka_unit_test(conv_cost_counts_multiply_accumulates),
     };

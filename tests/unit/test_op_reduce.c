@@ -22,7 +22,8 @@ static struct shape size_at(int i) {
 
 static void gradients_match_differences(void **state) {
     (void)state;
-    static const char *const ops[] = {"spatial_mean", "channel_mean", "deviation"};
+    static const char *const ops[] = {"spatial_mean", "channel_mean", "deviation",
+                                      "spatial_deviation"};
     for (size_t op = 0; op < sizeof ops / sizeof ops[0]; op++) {
         for (int i = 0; i < SIZES; i++) {
             /* One of 84,000 values moves a mean by little more than its rounding. */
@@ -61,6 +62,31 @@ static void means_match_plain_sums(void **state) {
         }
         single_op_close(&spatial);
         single_op_close(&channel);
+    }
+}
+
+static void spatial_deviation_is_that_of_each_channel(void **state) {
+    (void)state;
+    for (int i = 0; i < SIZES; i++) {
+        struct shape shape = size_at(i);
+        struct single_op single = single_op_open("spatial_deviation", NULL, SHAPES(shape));
+        const float *x = single_op_input(&single, 0);
+        single_op_forward(&single, true);
+        int pixels = shape.h * shape.w;
+        for (int n = 0; n < shape.n; n++) {
+            for (int c = 0; c < shape.c; c++) {
+                double sum = 0, squares = 0;
+                for (int p = 0; p < pixels; p++)
+                    sum += (double)at(shape, x, n, p / shape.w, p % shape.w, c);
+                for (int p = 0; p < pixels; p++) {
+                    double value = (double)at(shape, x, n, p / shape.w, p % shape.w, c);
+                    squares += (value - sum / pixels) * (value - sum / pixels);
+                }
+                double y = (double)at(single.output_shape, single_op_output(&single), n, 0, 0, c);
+                assert_true(fabs(y - sqrt(squares / pixels)) < 1e-6);
+            }
+        }
+        single_op_close(&single);
     }
 }
 
@@ -120,6 +146,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_match_differences),
         cmocka_unit_test(means_match_plain_sums),
+        cmocka_unit_test(spatial_deviation_is_that_of_each_channel),
         cmocka_unit_test(deviation_is_unbiased_and_exact_far_from_zero),
         cmocka_unit_test(deviation_of_equal_values_has_gradient_zero),
         cmocka_unit_test(deviation_of_one_value_is_refused),
