@@ -33,5 +33,6 @@ extern const struct command command_check;
 extern const struct command command_list;
 extern const struct command command_report;
 extern const struct command command_bench;
+extern const struct command command_import;
 
 #endif

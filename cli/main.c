@@ -9,7 +9,7 @@
 
 const struct command *const command_table[] = {
     &command_run,   &command_search, &command_retrain, &command_quantize, &command_eval,
-    &command_check, &command_list,   &command_report,  &command_bench,
+    &command_check, &command_list,   &command_report,  &command_bench,    &command_import,
 };
 const int command_count = (int)(sizeof command_table / sizeof command_table[0]);
 

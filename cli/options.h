@@ -17,7 +17,8 @@ enum command_bit {
     COMMAND_LIST = 64,
     COMMAND_REPORT = 128,
     COMMAND_BENCH = 256,
-    COMMAND_ALL = 511
+    COMMAND_IMPORT = 512,
+    COMMAND_ALL = 1023
 };
 
 enum option_kind {
@@ -44,7 +45,7 @@ struct options {
     struct option_list
         sets; /* "key=value" of every --set, then those of --seed, --threads, --out */
     struct option_list data;
-    const char *out, *images, *spec, *output, *work, *mode, *architecture, *candidate;
+    const char *out, *images, *spec, *output, *work, *mode, *architecture, *candidate, *names;
     int seed, threads, scale, batch, patch, bits;
     double seconds;           /* 0: not given */
     struct option_size input; /* low-resolution pixels */

@@ -64,6 +64,17 @@ bool parameters_write(const struct parameters *parameters, unsigned kinds, const
                       json_t *metadata, struct error *error);
 bool parameters_read(struct parameters *parameters, unsigned kinds, const char *path,
                      struct error *error);
+
+/* What the tensors are called in a file of others: writes the name for ours into `buffer`; false when
+ * it has no room for it. */
+enum { PARAMETER_NAME_BYTES = 512 };
+struct parameter_renaming {
+    bool (*rename)(const void *context, const char *name, char *buffer, size_t size); /* or NULL */
+    const void *context;
+};
+/* parameters_read of tensors under other names. */
+bool parameters_read_renamed(struct parameters *parameters, unsigned kinds, const char *path,
+                             struct parameter_renaming renaming, struct error *error);
 /* Order-independent checksum of names, shapes and values of the given kinds. */
 uint32_t parameters_checksum(const struct parameters *parameters, unsigned kinds);
 

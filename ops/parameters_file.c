@@ -54,9 +54,32 @@ bool parameters_write(const struct parameters *parameters, unsigned kinds, const
     return written;
 }
 
+/* The tensor of a parameter in the file; NULL after an error. */
+static const struct safetensor *find_tensor(const struct safetensors *file,
+                                            const struct parameter *item,
+                                            struct parameter_renaming renaming, const char *path,
+                                            struct error *error) {
+    char name[PARAMETER_NAME_BYTES];
+    const char *theirs = item->name;
+    if (renaming.rename) {
+        if (!renaming.rename(renaming.context, item->name, name, sizeof name)) {
+            error_add(error, ERROR_SPEC, "the new name of the tensor \"%s\" is too long", theirs);
+            return NULL;
+        }
+        theirs = name;
+    }
+    const struct safetensor *tensor = safetensors_find(file, theirs);
+    if (!tensor && strcmp(theirs, item->name) == 0)
+        error_add(error, ERROR_DATA, "%s has no tensor \"%s\"", path, theirs);
+    else if (!tensor)
+        error_add(error, ERROR_DATA, "%s has no tensor \"%s\", the new name of \"%s\"", path,
+                  theirs, item->name);
+    return tensor;
+}
+
 static bool check_tensor(const struct parameter *item, const struct safetensor *tensor,
                          const char *path, struct error *error) {
-    if (!tensor) return error_add(error, ERROR_DATA, "%s has no tensor \"%s\"", path, item->name);
+    if (!tensor) return false;
     int64_t sizes[4];
     int dimensions = file_sizes(item->shape, sizes);
     bool same = tensor->dimensions == dimensions;
@@ -76,24 +99,32 @@ static bool check_tensor(const struct parameter *item, const struct safetensor *
     return true;
 }
 
-bool parameters_read(struct parameters *parameters, unsigned kinds, const char *path,
-                     struct error *error) {
+bool parameters_read_renamed(struct parameters *parameters, unsigned kinds, const char *path,
+                             struct parameter_renaming renaming, struct error *error) {
     struct safetensors file = {0};
     if (!safetensors_read(path, &file, error)) return false;
+    const struct safetensor **tensors = memory_allocate((parameters->count + 1) * sizeof *tensors);
     bool fits = true;
     for (size_t i = 0; i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         if (!(kinds & 1u << item->kind)) continue;
-        fits &= check_tensor(item, safetensors_find(&file, item->name), path, error);
+        tensors[i] = find_tensor(&file, item, renaming, path, error);
+        fits &= check_tensor(item, tensors[i], path, error);
     }
     for (size_t i = 0; fits && i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         if (!(kinds & 1u << item->kind)) continue;
-        const float *from = safetensors_find(&file, item->name)->data;
+        const float *from = tensors[i]->data;
         float *values = parameter_values(parameters, (int)i);
         for (size_t k = 0; k < item->size; k++)
             values[k] = from[file_index(item->shape, k)];
     }
+    memory_free(tensors);
     safetensors_free(&file);
     return fits;
+}
+
+bool parameters_read(struct parameters *parameters, unsigned kinds, const char *path,
+                     struct error *error) {
+    return parameters_read_renamed(parameters, kinds, path, (struct parameter_renaming){0}, error);
 }

@@ -140,6 +140,17 @@ struct parameters *variant_load(const struct architecture *architecture,
     return parameters;
 }
 
+struct parameters *variant_import(const struct architecture *architecture, const char *path,
+                                  struct parameter_renaming renaming, struct error *error) {
+    struct parameters *parameters =
+        derived_parameters(architecture->space, architecture, NETWORK_FLOAT, 0, error);
+    if (parameters && !parameters_read_renamed(parameters, TRAINED, path, renaming, error)) {
+        parameters_free(parameters);
+        return NULL;
+    }
+    return parameters;
+}
+
 static struct parameters *initial_parameters(const struct spec *spec,
                                              const struct variants *variants,
                                              const struct variant *variant,
@@ -174,16 +185,16 @@ static struct parameters *initial_parameters(const struct spec *spec,
     return parameters;
 }
 
-static bool write_weights(const struct variant *variant, const struct parameters *parameters,
-                          const char *path, struct error *error) {
+bool variant_write(const struct architecture *architecture, bool floating,
+                   const struct parameters *parameters, const char *path, struct error *error) {
     char checksum[16], scale[16], weights[16];
-    const struct space *space = variant->architecture->space;
+    const struct space *space = architecture->space;
     snprintf(checksum, sizeof checksum, "%08x", (unsigned)space_checksum(space));
     snprintf(scale, sizeof scale, "%d", space_effective_settings(space)->scale);
     json_t *metadata =
         json_pack("{s:s, s:s, s:s, s:s, s:s}", "space", space_name(space), "checksum", checksum,
-                  "scale", scale, "precision", variant->floating ? "float32" : "quantized",
-                  "weights_crc32c", checksum_text(parameters, weights));
+                  "scale", scale, "precision", floating ? "float32" : "quantized", "weights_crc32c",
+                  checksum_text(parameters, weights));
     bool ok = parameters_write(parameters, TRAINED, path, metadata, error);
     json_decref(metadata);
     return ok;
@@ -218,7 +229,7 @@ bool variant_train(const struct spec *spec, const struct variants *variants, int
                               .loop = &loop};
     struct loop_summary summary;
     bool ok = parameters && trainer_run(&job, &summary, error) &&
-              write_weights(variant, parameters, path, error) &&
+              variant_write(variant->architecture, variant->floating, parameters, path, error) &&
               journal_write(journal, "trained",
                             json_pack("{s:s, s:s, s:I, s:f, s:f}", "network", variant->name,
                                       "during", variant->stage, "steps", (json_int_t)summary.steps,

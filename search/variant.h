@@ -47,6 +47,13 @@ struct parameters *variant_load(const struct architecture *architecture,
                                 enum network_precision precision, const char *path,
                                 struct error *error);
 
+/* The same from a file of others: tensors under other names, and no checksum. */
+struct parameters *variant_import(const struct architecture *architecture, const char *path,
+                                  struct parameter_renaming renaming, struct error *error);
+/* Writes weights and state with what they belong to. */
+bool variant_write(const struct architecture *architecture, bool floating,
+                   const struct parameters *parameters, const char *path, struct error *error);
+
 /* Adds a row: facts of the architecture and its scores on `dataset`. `parameters` NULL: bicubic
  * (then architecture and cost are NULL too). */
 struct variant_row {
