@@ -93,6 +93,16 @@ struct op_call {
     const struct conv_fusion *fusion; /* convolutions only; NULL: nothing is fused */
 };
 
+/* How the channels of the output depend on those of the inputs: whether channels can be left out that
+ * hold nothing but zeros (a searched width, spaces/walk_width.c). */
+enum op_channels {
+    OP_CHANNELS_TOGETHER, /* they cannot: zeros change the result, or move the other channels */
+    OP_CHANNELS_APART, /* each of its own: zeros may become something else, in this channel alone */
+    OP_CHANNELS_APART_ZERO, /* the same, and zeros stay zeros */
+    OP_CHANNELS_WEIGHTED,   /* sums weighted by the first parameter: zeros add nothing */
+    OP_CHANNELS_IN_A_ROW    /* those of all inputs, one after the other */
+};
+
 enum op_pass { OP_FORWARD, OP_BACKWARD };
 
 /* Bits of backward_needs: which tensors must still be there when backward runs. */
@@ -134,6 +144,7 @@ struct op {
     /* NULL: costs nothing by the convention of BitOps. Input shapes include the parameters. */
     struct op_cost (*cost)(const double *attribute, const struct shape *inputs, int input_count,
                            struct shape output);
+    enum op_channels channels;
     /* Inputs i whose bit is set never get a gradient (targets, injected noise). */
     unsigned no_gradient_inputs;
     /*

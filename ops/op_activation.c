@@ -65,8 +65,9 @@ static bool activation_shape(const double *attribute, const struct shape *inputs
         }                                                                                          \
     }
 
-/* The struct op; T is `input[0]` or `output`, with the bit of backward_needs that says the same. */
-#define ACTIVATION(NAME, T, NEEDS, ATTRIBUTES, COUNT, SUMMARY, SOURCE)                             \
+/* The struct op; CHANNELS is the end of an enum op_channels; T is `input[0]` or `output`, with the
+ * bit of backward_needs that says the same. */
+#define ACTIVATION(NAME, CHANNELS, T, NEEDS, ATTRIBUTES, COUNT, SUMMARY, SOURCE)                   \
     ACTIVATION_LOOPS(NAME)                                                                         \
     static void NAME##_forward(const struct op_call *call) {                                       \
         activation_forward(call, NAME##_values, (COUNT) ? (float)call->attribute[0] : 0.0f);       \
@@ -90,6 +91,7 @@ static bool activation_shape(const double *attribute, const struct shape *inputs
         .backward_needs = NEEDS,                                                                   \
         .output_in_place = OP_NEEDS_INPUT(0),                                                      \
         .gradient_in_place = OP_NEEDS_INPUT(0),                                                    \
+        .channels = OP_CHANNELS_##CHANNELS,                                                        \
     };
 
 #define OF_OUTPUT output, OP_NEEDS_OUTPUT
@@ -110,7 +112,7 @@ static inline float relu_slope(float y, float k) {
     (void)k;
     return y > 0.0f ? 1.0f : 0.0f;
 }
-ACTIVATION_OF(relu, OF_OUTPUT, NULL, 0, "max(x, 0)", NULL)
+ACTIVATION_OF(relu, APART_ZERO, OF_OUTPUT, NULL, 0, "max(x, 0)", NULL)
 
 static inline float relu6_value(float x, float k) {
     (void)k;
@@ -120,7 +122,7 @@ static inline float relu6_slope(float y, float k) {
     (void)k;
     return y > 0.0f && y < 6.0f ? 1.0f : 0.0f;
 }
-ACTIVATION_OF(relu6, OF_OUTPUT, NULL, 0, "min(max(x, 0), 6)", NULL)
+ACTIVATION_OF(relu6, APART_ZERO, OF_OUTPUT, NULL, 0, "min(max(x, 0), 6)", NULL)
 
 static const struct op_attribute leaky_relu_attributes[] = {
     {.name = "slope",
@@ -136,7 +138,8 @@ static inline float leaky_relu_value(float x, float k) {
 static inline float leaky_relu_slope(float y, float k) {
     return y > 0.0f ? 1.0f : k;
 }
-ACTIVATION_OF(leaky_relu, OF_OUTPUT, leaky_relu_attributes, 1, "x, or slope * x below 0", NULL)
+ACTIVATION_OF(leaky_relu, APART_ZERO, OF_OUTPUT, leaky_relu_attributes, 1,
+              "x, or slope * x below 0", NULL)
 
 static inline float sigmoid_value(float x, float k) {
     (void)k;
@@ -146,7 +149,7 @@ static inline float sigmoid_slope(float y, float k) {
     (void)k;
     return y * (1.0f - y);
 }
-ACTIVATION_OF(sigmoid, OF_OUTPUT, NULL, 0, "1 / (1 + exp(-x))", NULL)
+ACTIVATION_OF(sigmoid, APART, OF_OUTPUT, NULL, 0, "1 / (1 + exp(-x))", NULL)
 
 static inline float tanh_value(float x, float k) {
     (void)k;
@@ -156,7 +159,7 @@ static inline float tanh_slope(float y, float k) {
     (void)k;
     return 1.0f - y * y;
 }
-ACTIVATION_OF(tanh, OF_OUTPUT, NULL, 0, "hyperbolic tangent", NULL)
+ACTIVATION_OF(tanh, APART_ZERO, OF_OUTPUT, NULL, 0, "hyperbolic tangent", NULL)
 
 static inline float hsigmoid_value(float x, float k) {
     (void)k;
@@ -166,7 +169,7 @@ static inline float hsigmoid_slope(float x, float k) {
     (void)k;
     return x > -3.0f && x < 3.0f ? 1.0f / 6.0f : 0.0f;
 }
-ACTIVATION_OF(hsigmoid, OF_INPUT, NULL, 0, "relu6(x + 3) / 6",
+ACTIVATION_OF(hsigmoid, APART, OF_INPUT, NULL, 0, "relu6(x + 3) / 6",
               "Howard et al., Searching for MobileNetV3, 2019")
 
 static inline float hswish_value(float x, float k) {
@@ -177,7 +180,7 @@ static inline float hswish_slope(float x, float k) {
     float middle = x * (1.0f / 3.0f) + 0.5f;
     return x <= -3.0f ? 0.0f : (x >= 3.0f ? 1.0f : middle);
 }
-ACTIVATION_OF(hswish, OF_INPUT, NULL, 0, "x relu6(x + 3) / 6",
+ACTIVATION_OF(hswish, APART_ZERO, OF_INPUT, NULL, 0, "x relu6(x + 3) / 6",
               "Howard et al., Searching for MobileNetV3, 2019")
 
 static inline float silu_value(float x, float k) {
@@ -189,7 +192,7 @@ static inline float silu_slope(float x, float k) {
     float s = elementwise_sigmoid(x);
     return s * (1.0f + x * (1.0f - s));
 }
-ACTIVATION_OF(silu, OF_INPUT, NULL, 0, "x sigmoid(x)", "Elfwing et al., 2018")
+ACTIVATION_OF(silu, APART_ZERO, OF_INPUT, NULL, 0, "x sigmoid(x)", "Elfwing et al., 2018")
 
 /* The exponential of a number below 0 cannot overflow. */
 static inline float softplus_value(float x, float k) {
@@ -201,7 +204,7 @@ static inline float softplus_slope(float x, float k) {
     (void)k;
     return elementwise_sigmoid(x);
 }
-ACTIVATION_OF(softplus, OF_INPUT, NULL, 0, "log(1 + exp(x))", NULL)
+ACTIVATION_OF(softplus, APART, OF_INPUT, NULL, 0, "log(1 + exp(x))", NULL)
 
 static const struct op_attribute elu_attributes[] = {
     {.name = "alpha",
@@ -217,7 +220,7 @@ static inline float elu_value(float x, float k) {
 static inline float elu_slope(float y, float k) {
     return y > 0.0f ? 1.0f : y + k;
 }
-ACTIVATION_OF(elu, OF_OUTPUT, elu_attributes, 1, "x, or alpha (exp(x) - 1) below 0",
+ACTIVATION_OF(elu, APART_ZERO, OF_OUTPUT, elu_attributes, 1, "x, or alpha (exp(x) - 1) below 0",
               "Clevert, Unterthiner, Hochreiter, 2016")
 
 static inline float exp_value(float x, float k) {
@@ -228,7 +231,7 @@ static inline float exp_slope(float y, float k) {
     (void)k;
     return y;
 }
-ACTIVATION_OF(exp, OF_OUTPUT, NULL, 0, "e to the power x", NULL)
+ACTIVATION_OF(exp, APART, OF_OUTPUT, NULL, 0, "e to the power x", NULL)
 
 static inline float log_value(float x, float k) {
     (void)k;
@@ -238,7 +241,7 @@ static inline float log_slope(float x, float k) {
     (void)k;
     return 1.0f / x;
 }
-ACTIVATION_OF(log, OF_INPUT, NULL, 0, "natural logarithm", NULL)
+ACTIVATION_OF(log, TOGETHER, OF_INPUT, NULL, 0, "natural logarithm", NULL)
 
 /* GELU (Hendrycks and Gimpel 2016): x times the normal distribution function, or its approximation.
  */
@@ -303,6 +306,7 @@ const struct op op_gelu = {
     .backward_needs = OP_NEEDS_INPUT(0),
     .output_in_place = OP_NEEDS_INPUT(0),
     .gradient_in_place = OP_NEEDS_INPUT(0),
+    .channels = OP_CHANNELS_APART_ZERO,
 };
 
 #define LOOPS(NAME, OF_THE_OUTPUT)                                                                 \

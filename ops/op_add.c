@@ -120,4 +120,5 @@ const struct op op_add = {
     .backward = add_backward,
     .output_in_place = OP_NEEDS_INPUT(0),
     .gradient_is_output = OP_NEEDS_ALL_INPUTS,
+    .channels = OP_CHANNELS_APART_ZERO,
 };

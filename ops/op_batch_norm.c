@@ -129,4 +129,5 @@ const struct op op_batch_norm = {
     .backward = batch_norm_backward,
     .backward_needs = OP_NEEDS_INPUT(INPUT) | OP_NEEDS_INPUT(WEIGHT),
     .no_gradient_inputs = OP_NEEDS_INPUT(RUNNING_MEAN) | OP_NEEDS_INPUT(RUNNING_VARIANCE),
+    .channels = OP_CHANNELS_APART,
 };

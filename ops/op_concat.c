@@ -85,6 +85,7 @@ const struct op op_concat = {
     .shape = concat_shape,
     .forward = concat_forward,
     .backward = concat_backward,
+    .channels = OP_CHANNELS_IN_A_ROW,
 };
 
 enum { PARTS, INDEX };

@@ -198,4 +198,4 @@ static struct conv_settings read_settings(const double *attribute, struct shape 
     };
 }
 
-CONV_OPERATION(conv, "two-dimensional convolution");
+CONV_OPERATION(conv, WEIGHTED, "two-dimensional convolution");

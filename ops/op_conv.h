@@ -56,7 +56,7 @@ struct conv_settings {
 
 /* The rest of an operation's file: its functions and its `struct op`, from its `attributes` and
  * read_settings(attribute, input). */
-#define CONV_OPERATION(NAME, SUMMARY)                                                              \
+#define CONV_OPERATION(NAME, CHANNELS, SUMMARY)                                                    \
     static bool op_shape(const double *attribute, const struct shape *inputs, int input_count,     \
                          struct shape *output, struct position position, struct error *error) {    \
         (void)input_count;                                                                         \
@@ -101,6 +101,7 @@ struct conv_settings {
         .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),                                   \
         .further_needs = conv_fusion_needs,                                                        \
         .cost = op_cost,                                                                           \
+        .channels = OP_CHANNELS_##CHANNELS,                                                        \
     }
 
 /* Complete with output sizes and pitches. */

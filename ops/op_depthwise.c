@@ -28,4 +28,4 @@ static struct conv_settings read_settings(const double *attribute, struct shape 
     };
 }
 
-CONV_OPERATION(depthwise, "convolution of each channel with a kernel of its own");
+CONV_OPERATION(depthwise, APART, "convolution of each channel with a kernel of its own");

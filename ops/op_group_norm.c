@@ -163,4 +163,5 @@ const struct op op_instance_norm = {
     .forward = instance_norm_forward,
     .backward = instance_norm_backward,
     .backward_needs = OP_NEEDS_INPUT(INPUT) | OP_NEEDS_INPUT(WEIGHT),
+    .channels = OP_CHANNELS_APART,
 };

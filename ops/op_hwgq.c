@@ -59,6 +59,7 @@ const struct op op_hwgq = {
     .forward = hwgq_forward,
     .backward = hwgq_backward,
     .backward_needs = OP_NEEDS_INPUT(0),
+    .channels = OP_CHANNELS_APART_ZERO,
 };
 
 static bool hwgq_mix_shape(const double *attribute, const struct shape *inputs, int input_count,
@@ -127,4 +128,5 @@ const struct op op_hwgq_mix = {
     .forward = hwgq_mix_forward,
     .backward = hwgq_mix_backward,
     .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),
+    .channels = OP_CHANNELS_APART_ZERO,
 };

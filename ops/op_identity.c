@@ -40,4 +40,5 @@ const struct op op_identity = {
     .backward = identity_backward,
     .output_is_input = OP_NEEDS_INPUT(0),
     .gradient_is_output = OP_NEEDS_INPUT(0),
+    .channels = OP_CHANNELS_APART_ZERO,
 };

@@ -116,6 +116,7 @@ const struct op op_lsq = {
     .backward = lsq_backward,
     .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1) | OP_NEEDS_INPUT(2),
     .no_gradient_inputs = 1u << 2,
+    .channels = OP_CHANNELS_APART_ZERO,
 };
 
 static bool lsq_mix_shape(const double *attribute, const struct shape *inputs, int input_count,
@@ -198,4 +199,5 @@ const struct op op_lsq_mix = {
     .forward = lsq_mix_forward,
     .backward = lsq_mix_backward,
     .backward_needs = OP_NEEDS_ALL_INPUTS,
+    .channels = OP_CHANNELS_APART_ZERO,
 };

@@ -79,6 +79,7 @@ const struct op op_spatial_mean = {
     .scratch_bytes = spatial_mean_scratch,
     .forward = spatial_mean_forward,
     .backward = spatial_mean_backward,
+    .channels = OP_CHANNELS_APART_ZERO,
 };
 
 /* --- channel_mean

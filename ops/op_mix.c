@@ -130,4 +130,5 @@ const struct op op_mix = {
     .forward = mix_forward,
     .backward = mix_backward,
     .backward_needs = OP_NEEDS_ALL_INPUTS,
+    .channels = OP_CHANNELS_APART_ZERO,
 };

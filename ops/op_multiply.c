@@ -84,4 +84,5 @@ const struct op op_multiply = {
     .forward = multiply_forward,
     .backward = multiply_backward,
     .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),
+    .channels = OP_CHANNELS_APART_ZERO,
 };

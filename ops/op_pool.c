@@ -189,6 +189,7 @@ const struct op op_max_pool = {
     .saved_bytes = max_pool_saved,
     .forward = max_pool_forward,
     .backward = max_pool_backward,
+    .channels = OP_CHANNELS_APART_ZERO,
 };
 
 /* --- avg_pool
@@ -275,4 +276,5 @@ const struct op op_avg_pool = {
     .shape = avg_pool_shape,
     .forward = avg_pool_forward,
     .backward = avg_pool_backward,
+    .channels = OP_CHANNELS_APART_ZERO,
 };

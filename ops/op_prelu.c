@@ -139,4 +139,5 @@ const struct op op_prelu = {
     .forward = prelu_forward,
     .backward = prelu_backward,
     .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),
+    .channels = OP_CHANNELS_APART_ZERO,
 };

@@ -278,4 +278,5 @@ const struct op op_quant_noise = {
     .backward_needs = (OP_NEEDS_ALL_INPUTS & ~OP_NEEDS_INPUT(0)) | OP_NEEDS_OUTPUT,
     .no_gradient_inputs = ~3u,
     .gradient_in_place = OP_NEEDS_INPUT(0),
+    .channels = OP_CHANNELS_APART,
 };

@@ -197,4 +197,5 @@ const struct op op_resize = {
     .forward = resize_forward,
     .backward = resize_backward,
     .no_gradient_inputs = OP_NEEDS_INPUT(1),
+    .channels = OP_CHANNELS_APART_ZERO,
 };

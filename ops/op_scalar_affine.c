@@ -118,4 +118,5 @@ const struct op op_scalar_affine = {
     .forward = affine_forward,
     .backward = affine_backward,
     .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),
+    .channels = OP_CHANNELS_APART,
 };

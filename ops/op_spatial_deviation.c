@@ -81,4 +81,5 @@ const struct op op_spatial_deviation = {
     .forward = spatial_deviation_forward,
     .backward = spatial_deviation_backward,
     .backward_needs = OP_NEEDS_INPUT(0),
+    .channels = OP_CHANNELS_APART,
 };

@@ -34,4 +34,5 @@ const struct op op_zero = {
     .is_step = true,
     .shape = zero_shape,
     .forward = zero_forward,
+    .channels = OP_CHANNELS_APART_ZERO,
 };

@@ -161,14 +161,47 @@ size_t parameters_weight_count(const struct parameters *parameters) {
     return total;
 }
 
+static const int *keep_list(struct parameters *parameters, const int *list, int count) {
+    if (!list) return NULL;
+    size_t bytes = (size_t)count * sizeof *list;
+    return memcpy(arena_allocate(&parameters->arena, bytes), list, bytes);
+}
+
+void parameters_set_part(struct parameters *parameters, int index, int full_rows, const int *rows,
+                         int full_columns, const int *columns) {
+    struct parameter *item = &parameters->items[index];
+    if (item->full.n > 0) return;
+    item->full = item->shape;
+    item->full.n = full_rows;
+    item->full.c = full_columns;
+    item->rows = keep_list(parameters, rows, item->shape.n);
+    item->columns = keep_list(parameters, columns, item->shape.c);
+}
+
+size_t parameter_full_index(const struct parameter *item, size_t element) {
+    size_t c = (size_t)item->shape.c, plane = (size_t)item->shape.h * (size_t)item->shape.w;
+    size_t column = element % c, place = element / c % plane, row = element / (c * plane);
+    if (item->rows) row = (size_t)item->rows[row];
+    if (item->columns) column = (size_t)item->columns[column];
+    return (row * plane + place) * (size_t)item->full.c + column;
+}
+
 size_t parameters_copy(struct parameters *to, const struct parameters *from) {
     size_t copied = 0;
     for (size_t i = 0; i < to->count; i++) {
         const struct parameter *item = &to->items[i];
         int found = parameters_find(from, item->name);
-        if (found < 0 || !shape_equal(from->items[found].shape, item->shape)) continue;
-        memcpy(parameter_values(to, (int)i), parameter_values(from, found),
-               item->size * sizeof(float));
+        if (found < 0) continue;
+        const struct shape shape = from->items[found].shape;
+        float *values = parameter_values(to, (int)i);
+        const float *source = parameter_values(from, found);
+        if (shape_equal(shape, item->shape))
+            memcpy(values, source, item->size * sizeof(float));
+        else if (item->full.n > 0 && shape_equal(shape, item->full))
+            for (size_t k = 0; k < item->size; k++)
+                values[k] = source[parameter_full_index(item, k)];
+        else
+            continue;
         copied++;
     }
     return copied;

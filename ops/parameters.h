@@ -20,6 +20,10 @@ struct parameter {
     enum initializer initializer;
     double value;
     double fan_in;
+    /* The tensor may be a part of a larger one of the same name (a width chosen in a supernet): the
+     * larger one's n and c, and which of them these are; full.n == 0: it is not. */
+    struct shape full;
+    const int *rows, *columns; /* of shape.n and shape.c; NULL: all of them */
 };
 
 struct parameters {
@@ -43,6 +47,11 @@ int parameters_add(struct parameters *parameters, const char *name, const struct
                    struct error *error);
 int parameters_find(const struct parameters *parameters, const char *name); /* -1: none */
 
+/* Makes a tensor a part of a larger one, with so many rows (n) and columns (c); the lists are copied,
+ * NULL keeps all. Once for a parameter; later calls change nothing. */
+void parameters_set_part(struct parameters *parameters, int index, int full_rows, const int *rows,
+                         int full_columns, const int *columns);
+
 /* Lays out and zeroes the arrays (64-byte aligned). Once. */
 void parameters_allocate(struct parameters *parameters);
 /* Initial values by name and seed alone: the same tensor starts the same whatever else there is. */
@@ -54,12 +63,16 @@ float *parameter_gradients(const struct parameters *parameters, int index);
 /* Trained weights without gaps and without alpha and state: what reports call "parameters". */
 size_t parameters_weight_count(const struct parameters *parameters);
 
-/* Copies the tensors whose name and shape agree; returns how many were copied. */
+/* Where an element of a part lies in the larger tensor (both in their own dense layout). */
+size_t parameter_full_index(const struct parameter *item, size_t element);
+/* Copies the tensors whose name and shape agree, and parts from larger ones; returns how many were
+ * copied. */
 size_t parameters_copy(struct parameters *to, const struct parameters *from);
 
 /* As safetensors: convolution weights are written O,I,H,W, vectors with one dimension. `kinds` is a bit
- * mask of 1 << parameter_kind. Reading wants every tensor of these kinds to be there with its shape,
- * ignores others, and changes nothing when it fails. */
+ * mask of 1 << parameter_kind. Reading wants every tensor of these kinds to be there with its shape, or
+ * with that of the larger one that it is a part of; it ignores others, and changes nothing when it fails.
+ */
 bool parameters_write(const struct parameters *parameters, unsigned kinds, const char *path,
                       json_t *metadata, struct error *error);
 bool parameters_read(struct parameters *parameters, unsigned kinds, const char *path,

@@ -77,15 +77,24 @@ static const struct safetensor *find_tensor(const struct safetensors *file,
     return tensor;
 }
 
-static bool check_tensor(const struct parameter *item, const struct safetensor *tensor,
-                         const char *path, struct error *error) {
-    if (!tensor) return false;
+static bool has_shape(const struct safetensor *tensor, struct shape shape) {
     int64_t sizes[4];
-    int dimensions = file_sizes(item->shape, sizes);
+    int dimensions = file_sizes(shape, sizes);
     bool same = tensor->dimensions == dimensions;
     for (int d = 0; same && d < dimensions; d++)
         same = tensor->shape[d] == sizes[d];
-    if (!same) {
+    return same;
+}
+
+/* True where the file has the larger tensor that this one is a part of. */
+static bool is_part(const struct parameter *item, const struct safetensor *tensor) {
+    return item->full.n > 0 && !has_shape(tensor, item->shape) && has_shape(tensor, item->full);
+}
+
+static bool check_tensor(const struct parameter *item, const struct safetensor *tensor,
+                         const char *path, struct error *error) {
+    if (!tensor) return false;
+    if (!has_shape(tensor, item->shape) && !is_part(item, tensor)) {
         return error_add(error, ERROR_DATA,
                          "%s: the tensor \"%s\" has another shape than this network's, which has "
                          "%d outputs, %d inputs and a %dx%d kernel",
@@ -116,8 +125,10 @@ bool parameters_read_renamed(struct parameters *parameters, unsigned kinds, cons
         if (!(kinds & 1u << item->kind)) continue;
         const float *from = tensors[i]->data;
         float *values = parameter_values(parameters, (int)i);
+        bool larger = is_part(item, tensors[i]);
         for (size_t k = 0; k < item->size; k++)
-            values[k] = from[file_index(item->shape, k)];
+            values[k] = from[larger ? file_index(item->full, parameter_full_index(item, k))
+                                    : file_index(item->shape, k)];
     }
     memory_free(tensors);
     safetensors_free(&file);

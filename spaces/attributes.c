@@ -158,12 +158,18 @@ static void mark_given(const struct op *op, const char *key, bool *given) {
 }
 
 bool attribute_values(const struct step *step, const struct expression_names *names,
-                      const struct defaults *defaults, double *values, struct error *error) {
+                      const struct defaults *defaults, struct attribute_fixed fixed, double *values,
+                      struct error *error) {
     const struct op *op = step->op;
     bool given[OP_MAX_ATTRIBUTES] = {false};
     bool good = true;
     op_attribute_defaults(op, values);
+    if (fixed.key) {
+        values[op_attribute_index(op, fixed.key)] = fixed.value;
+        mark_given(op, fixed.key, given);
+    }
     for (int i = 0; i < step->argument_count; i++) {
+        if (fixed.key && strcmp(step->arguments[i].key, fixed.key) == 0) continue;
         if (!set_argument(op, &step->arguments[i], names, values, error)) good = false;
         mark_given(op, step->arguments[i].key, given);
     }

@@ -22,12 +22,19 @@ struct defaults {
     const struct step_argument *arguments;
     int count;
     const struct expression_names *names; /* what they may use */
-    const struct defaults *outer;         /* of the choice around it, or NULL */
+    const char *path;             /* of the choice: slots of chosen defaults are called by it */
+    const struct defaults *outer; /* of the choice around it, or NULL */
 };
-/* The values of all attributes of a step: the given ones, then `defaults` (NULL: none) where the
- * step does not say, then the table's. */
+/* A value that is known already, whatever stands under its key; key NULL: none. */
+struct attribute_fixed {
+    const char *key;
+    double value;
+};
+/* The values of all attributes of a step: the fixed one, the given ones, then `defaults` (NULL:
+ * none) where the step does not say, then the table's. */
 bool attribute_values(const struct step *step, const struct expression_names *names,
-                      const struct defaults *defaults, double *values, struct error *error);
+                      const struct defaults *defaults, struct attribute_fixed fixed, double *values,
+                      struct error *error);
 
 /* True when the operation, with whatever attributes, has one quantizable weight, its first tensor.
  */

@@ -11,6 +11,8 @@ struct evaluator {
     struct position position;
     const struct expression_names *names;
     bool check_only; /* every name has the value 1, and results are not judged */
+    int candidate;   /* whose chosen values are used */
+    const struct expression_choice **used; /* NULL: no chosen value is allowed */
     int depth;
     struct error *error;
 };
@@ -43,6 +45,22 @@ bool expression_is_name(const char *text) {
 
 enum { MAX_VISIBLE_NAMES = 128 };
 
+static bool take_choice(struct evaluator *evaluator, const char *start, const char *name,
+                        const struct expression_choice *choice, double *value) {
+    struct position position = position_at(evaluator, start);
+    if (!evaluator->used)
+        return error_at(evaluator->error, ERROR_SPEC, position,
+                        "\"%s\" is chosen by the search: it can stand in \"out\" of convolutions "
+                        "and in a block's parameters alone",
+                        name);
+    if (*evaluator->used && (*evaluator->used)->slot != choice->slot)
+        return error_at(evaluator->error, ERROR_SPEC, position,
+                        "\"%s\" has two values that are chosen apart", evaluator->text);
+    *evaluator->used = choice;
+    *value = choice->values[evaluator->candidate];
+    return true;
+}
+
 static bool find_name(struct evaluator *evaluator, const char *start, size_t length,
                       double *value) {
     if (evaluator->check_only) {
@@ -54,6 +72,9 @@ static bool find_name(struct evaluator *evaluator, const char *start, size_t len
     for (const struct expression_names *names = evaluator->names; names; names = names->outer) {
         for (int i = 0; i < names->count; i++) {
             if (strlen(names->names[i]) == length && strncmp(names->names[i], start, length) == 0) {
+                if (names->choices && names->choices[i].count)
+                    return take_choice(evaluator, start, names->names[i], &names->choices[i],
+                                       value);
                 *value = names->values[i];
                 return true;
             }
@@ -212,6 +233,43 @@ bool expression_evaluate(const char *text, struct position position,
     struct evaluator evaluator = {
         .text = text, .at = text, .position = position, .names = names, .error = error};
     return run(&evaluator, value);
+}
+
+bool expression_evaluate_choice(const char *text, struct position position,
+                                const struct expression_names *names, int candidate,
+                                const struct expression_choice **used, double *value,
+                                struct error *error) {
+    struct evaluator evaluator = {.text = text,
+                                  .at = text,
+                                  .position = position,
+                                  .names = names,
+                                  .candidate = candidate,
+                                  .used = used,
+                                  .error = error};
+    return run(&evaluator, value);
+}
+
+bool expression_uses_choice(const char *text, const struct expression_names *names) {
+    while (*text) {
+        const char *start = text;
+        if (!is_name_start(*text)) {
+            /* A digit begins a number; what hangs on it is no name. */
+            text++;
+            while (isdigit((unsigned char)*start) && is_name_part(*text))
+                text++;
+            continue;
+        }
+        while (is_name_part(*text))
+            text++;
+        size_t length = (size_t)(text - start);
+        bool found = false;
+        for (const struct expression_names *at = names; at && !found; at = at->outer)
+            for (int i = 0; i < at->count && !found; i++) {
+                found = strlen(at->names[i]) == length && strncmp(at->names[i], start, length) == 0;
+                if (found && at->choices && at->choices[i].count) return true;
+            }
+    }
+    return false;
 }
 
 bool expression_evaluate_integer(const char *text, struct position position,

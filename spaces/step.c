@@ -100,6 +100,20 @@ static bool unknown_key(const struct step *step, const struct yaml_node *key,
                     step->word);
 }
 
+/* `out: {choose: [...]}` of what can have a chosen width. */
+static bool is_chosen_out(const struct step *step, const struct yaml_node *key,
+                          const struct yaml_node *value) {
+    bool can_have = step->op->channels == OP_CHANNELS_WEIGHTED || strcmp(step->word, "zero") == 0;
+    return can_have && strcmp(key->text, "out") == 0 && is_number_choice(value) &&
+           op_attribute_index(step->op, "out") >= 0;
+}
+
+static bool check_chosen_out(const struct yaml_node *value, struct error *error) {
+    struct number_choice choice;
+    if (!number_choice_read(value, &choice, error)) return false;
+    return number_choice_check_expressions(&choice, "out", error);
+}
+
 static bool read_operation(struct template *template, struct step *step,
                            const struct yaml_node *value, struct error *error) {
     static const char *const common[] = {"from", "name", "bits"};
@@ -107,7 +121,10 @@ static bool read_operation(struct template *template, struct step *step,
     for (int i = 0; i < value->count; i++) {
         const struct yaml_node *key = value->keys[i], *item = value->items[i];
         int targets[ATTRIBUTE_MAX_TARGETS];
-        if (attribute_targets(step->op, key->text, targets) > 0) {
+        if (is_chosen_out(step, key, item)) {
+            add_argument(step, key, item);
+            good = check_chosen_out(item, error) && good;
+        } else if (attribute_targets(step->op, key->text, targets) > 0) {
             add_argument(step, key, item);
             if (!attribute_check(step->op, &step->arguments[step->argument_count - 1], error))
                 good = false;
@@ -135,6 +152,8 @@ static bool read_block_call(struct template *template, struct step *step,
         }
         if (index >= 0) {
             add_argument(step, key, value->items[i]);
+            if (is_number_choice(value->items[i]))
+                good = check_chosen_out(value->items[i], error) && good;
         } else if (!step_read_common(template, step, key->text, value->items[i], &good, error)) {
             words[count++] = "from";
             words[count++] = "name";
@@ -194,15 +213,7 @@ static bool check_times(struct step *step, struct error *error) {
                         "\"times\" must be a number or an expression");
     if (!number_choice_read(times, &choice, error)) return false;
     step->tie = choice.tie;
-    bool good = true;
-    for (int i = 0; i < choice.values->count; i++) {
-        const struct yaml_node *item = choice.values->items[i];
-        if (item->kind != YAML_SCALAR)
-            good = error_at(error, ERROR_SPEC, item->position,
-                            "\"times\" must be a number or an expression");
-        else if (!expression_check(item->text, item->position, error))
-            good = false;
-    }
+    bool good = number_choice_check_expressions(&choice, "times", error);
     if (step->collect)
         good = error_at(error, ERROR_SPEC, step->position,
                         "\"collect\" needs a fixed number of repetitions, but \"times\" is chosen");
@@ -266,7 +277,11 @@ static bool read_candidates(struct template *template, struct step *step,
 
 static bool check_default(const struct yaml_node *key, const struct yaml_node *value, bool *good,
                           struct error *error) {
-    if (!is_number_choice(value) || strcmp(key->text, "out") == 0) return true;
+    if (!is_number_choice(value)) return true;
+    if (strcmp(key->text, "out") == 0) {
+        *good = check_chosen_out(value, error) && *good;
+        return true;
+    }
     *good = error_at(error, ERROR_SPEC, key->position,
                      "\"%s\" cannot be chosen for all candidates together: write the choice in "
                      "each of them (only \"out\" can)",

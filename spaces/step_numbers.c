@@ -1,4 +1,5 @@
 #include "spaces/step_numbers.h"
+#include "spaces/expression.h"
 #include <ctype.h>
 #include <string.h>
 
@@ -36,6 +37,20 @@ bool number_choice_read(const struct yaml_node *node, struct number_choice *choi
     if (tie && !step_read_tie(tie, &choice->tie, error)) return false;
     choice->values = yaml_get(node, "choose");
     return check_values(choice->values, error);
+}
+
+bool number_choice_check_expressions(const struct number_choice *choice, const char *key,
+                                     struct error *error) {
+    bool good = true;
+    for (int i = 0; i < choice->values->count; i++) {
+        const struct yaml_node *item = choice->values->items[i];
+        if (item->kind != YAML_SCALAR)
+            good = error_at(error, ERROR_SPEC, item->position,
+                            "\"%s\" must be a number or an expression", key);
+        else if (!expression_check(item->text, item->position, error))
+            good = false;
+    }
+    return good;
 }
 
 /* Keys of an operation or block whose values are chosen by a candidate for each. */

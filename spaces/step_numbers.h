@@ -15,6 +15,9 @@ struct number_choice {
 bool is_number_choice(const struct yaml_node *value);
 bool number_choice_read(const struct yaml_node *node, struct number_choice *choice,
                         struct error *error);
+/* Checks the form of values that must be numbers or expressions. */
+bool number_choice_check_expressions(const struct number_choice *choice, const char *key,
+                                     struct error *error);
 
 /* True if a value of the operation's or block's map is chosen by a candidate for each value. */
 bool step_has_number_choice(const struct step *step, const struct yaml_node *map);

@@ -1,5 +1,6 @@
 #include "spaces/walk.h"
 #include "spaces/attributes.h"
+#include "spaces/step_numbers.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -202,36 +203,52 @@ static bool check_one_input(struct walk *walk, const struct step *step, int inpu
     return false;
 }
 
+/* What is given for a parameter of a block: by the step, as a default around it, or by the block.
+ */
+struct given {
+    const struct yaml_node *node;
+    const struct expression_names *names;
+    const char *path; /* of who gives it */
+};
+
+static struct given find_parameter(const struct space *space, const struct block *block, int index,
+                                   const struct defaults *at) {
+    for (; at; at = at->outer)
+        for (int i = 0; i < at->count; i++)
+            if (strcmp(at->arguments[i].key, block->parameters[index]) == 0)
+                return (struct given){at->arguments[i].value, at->names, at->path};
+    return (struct given){block->defaults[index], &space->names, ""};
+}
+
+static bool read_parameter(struct walk *walk, const struct step *step, int index,
+                           const struct defaults *own, double *value,
+                           struct expression_choice *choice) {
+    const struct block *block = step->block;
+    struct given given = find_parameter(walk->space, block, index, own);
+    if (is_number_choice(given.node))
+        return walk_width_choice(walk, step, given.path, given.node, given.names, choice);
+    if (given.node->kind == YAML_SCALAR)
+        return walk_expression(walk, step, given.node, given.names, value, choice);
+    return error_at(walk_error(walk, step), ERROR_SPEC,
+                    given.node->kind == YAML_NULL ? step->position : given.node->position,
+                    "the block \"%s\" needs a number for \"%s\"", block->name,
+                    block->parameters[index]);
+}
+
 static int walk_block(struct walk *walk, struct scope *scope, const struct step *step,
                       const char *path, int input, const struct defaults *defaults) {
     const struct block *block = step->block;
-    double *values =
-        arena_allocate(&walk->arena, (size_t)(block->parameter_count + 1) * sizeof *values);
+    size_t count = (size_t)block->parameter_count + 1;
+    double *values = arena_allocate(&walk->arena, count * sizeof *values);
+    struct expression_choice *choices = arena_allocate(&walk->arena, count * sizeof *choices);
+    struct defaults own = {step->arguments, step->argument_count, scope->environment, path,
+                           defaults};
     bool good = true;
-    for (int i = 0; i < block->parameter_count; i++) {
-        const struct yaml_node *node = block->defaults[i];
-        const struct expression_names *names = &walk->space->names;
-        struct defaults own = {step->arguments, step->argument_count, scope->environment, defaults};
-        bool is_given = false;
-        for (const struct defaults *at = &own; at && !is_given; at = at->outer)
-            for (int j = 0; j < at->count && !is_given; j++) {
-                if (strcmp(at->arguments[j].key, block->parameters[i]) != 0) continue;
-                node = at->arguments[j].value;
-                names = at->names;
-                is_given = true;
-            }
-        if (node->kind != YAML_SCALAR)
-            good = error_at(walk_error(walk, step), ERROR_SPEC,
-                            node->kind == YAML_NULL ? step->position : node->position,
-                            "the block \"%s\" needs a number for \"%s\"", block->name,
-                            block->parameters[i]);
-        else if (!expression_evaluate(node->text, node->position, names, &values[i],
-                                      walk_error(walk, step)))
-            good = false;
-    }
+    for (int i = 0; i < block->parameter_count; i++)
+        good = read_parameter(walk, step, i, &own, &values[i], &choices[i]) && good;
     if (!good) return walk_fail(walk, step);
     struct expression_names environment = {block->parameters, values, block->parameter_count,
-                                           &walk->space->names};
+                                           &walk->space->names, choices};
     const char *inner = arena_format(&walk->arena, "%s.", path);
     const char *outer = walk->block_path;
     walk->block_path = inner;
@@ -264,7 +281,11 @@ static int walk_op_step(struct walk *walk, struct scope *scope, const struct ste
     double attribute[OP_MAX_ATTRIBUTES];
     struct bits_list bits;
     int fixed;
-    if (!attribute_values(step, scope->environment, defaults, attribute, walk_error(walk, step)) ||
+    struct attribute_fixed out;
+    const struct width_layout *width;
+    if (!walk_out(walk, scope, step, path, defaults, &out, &width) ||
+        !attribute_values(step, scope->environment, defaults, out, attribute,
+                          walk_error(walk, step)) ||
         !read_step_bits(walk, scope, step, &bits, &fixed))
         return walk_fail(walk, step);
     for (int i = 0; i < input_count; i++)
@@ -282,9 +303,10 @@ static int walk_op_step(struct walk *walk, struct scope *scope, const struct ste
         return walk_fail(walk, step);
     }
     if (!step->is_convolution)
-        return walk_operation(walk, step, path, op, attribute, inputs, input_count);
-    if (bits.count > 1) return walk_bits_choice(walk, step, path, attribute, inputs[0], &bits);
-    return walk_convolution(walk, step, path, attribute, inputs[0], fixed);
+        return walk_operation(walk, step, path, op, attribute, inputs, input_count, width);
+    if (bits.count > 1)
+        return walk_bits_choice(walk, step, path, attribute, inputs[0], &bits, width);
+    return walk_convolution(walk, step, path, attribute, inputs[0], fixed, width);
 }
 
 int walk_step(struct walk *walk, struct scope *scope, const struct step *step, const char *path,
@@ -311,9 +333,13 @@ static bool check_output(struct walk *walk, int output) {
     struct shape shape = network->graph->values[output].shape;
     struct shape wanted =
         shape_activation(options->batch, options->height * scale, options->width * scale, 3);
-    if (shape_equal(shape, wanted)) return true;
     const struct step_list *list = walk->space->template.network;
-    return error_at(walk->error, ERROR_SPEC, list->items[list->count - 1]->position,
+    struct position position = list->items[list->count - 1]->position;
+    if (walk_layout(walk, output))
+        return error_at(walk->error, ERROR_SPEC, position,
+                        "the network's output has a chosen number of channels, but must have 3");
+    if (shape_equal(shape, wanted)) return true;
+    return error_at(walk->error, ERROR_SPEC, position,
                     "the network's output has %d channels of %d x %d for an input of %d x %d, but "
                     "must have 3 of %d x %d (scale %d)",
                     shape.c, shape.h, shape.w, options->height, options->width, wanted.h, wanted.w,
@@ -344,6 +370,7 @@ static bool run(struct walk *walk) {
         good = false;
     }
     memory_free(walk->relu);
+    memory_free(walk->layouts);
     memory_free(walk->probabilities);
     arena_free(&walk->arena);
     return good;

@@ -13,7 +13,8 @@ enum {
     WALK_MAX_NODES = 20000,
     WALK_MAX_STEPS = 100000,
     WALK_MAX_DEPTH = 200,
-    WALK_MAX_TIMES = 1000
+    WALK_MAX_TIMES = 1000,
+    WALK_MAX_WIDTH = 65536
 };
 
 /* Answers at a choice. */
@@ -80,6 +81,8 @@ struct walk {
     size_t probability_capacity;
     int *relu; /* by value: its ReLU made before, or 0 */
     size_t relu_capacity;
+    const struct width_layout **layouts; /* by value; NULL: all its channels are always there */
+    size_t layout_capacity;
     struct place place;
     struct arena arena;
 };
@@ -141,15 +144,43 @@ int walk_mix(struct walk *walk, const struct step *step, const char *path, int s
              const int *outputs);
 /* A convolution with a list of bit widths of its own is a slot of one candidate. */
 int walk_bits_choice(struct walk *walk, const struct step *step, const char *path,
-                     const double *attribute, int input, const struct bits_list *bits);
+                     const double *attribute, int input, const struct bits_list *bits,
+                     const struct width_layout *width);
+
+/* walk_width.c */
+/* The channels of a value where slots choose them; NULL: all are always there. */
+const struct width_layout *walk_layout(const struct walk *walk, int value);
+/* In a derived network: which channels of the supernet these are, NULL for NULL. In the walk's
+ * arena. */
+const int *walk_channels_kept(struct walk *walk, const struct width_layout *layout);
+/* True for a tensor with one value for each channel. */
+bool walk_is_per_channel(struct shape shape, int channels);
+/* Finds the channels of a node's output from those of its first `tensors` inputs, or takes `own`,
+ * and masks them where they may not be zero. The value to go on with, -1 after an error. */
+int walk_channels(struct walk *walk, const struct step *step, int value, int tensors,
+                  const struct width_layout *own);
+/* The slot and the widths of `out: {choose: [...]}`; `path` is that of the step that says it. */
+bool walk_width_choice(struct walk *walk, const struct step *step, const char *path,
+                       const struct yaml_node *node, const struct expression_names *names,
+                       struct expression_choice *choice);
+/* The value of an expression, or one for each candidate where it uses a chosen value. */
+bool walk_expression(struct walk *walk, const struct step *step, const struct yaml_node *node,
+                     const struct expression_names *names, double *value,
+                     struct expression_choice *choice);
+/* The value of `out` and the channels where it is chosen; key NULL and layout NULL where it is not.
+ */
+bool walk_out(struct walk *walk, const struct scope *scope, const struct step *step,
+              const char *path, const struct defaults *defaults, struct attribute_fixed *fixed,
+              const struct width_layout **layout);
 
 /* walk_site.c */
 int walk_convolution(struct walk *walk, const struct step *step, const char *path,
-                     const double *attribute, int input, int fixed_bits);
+                     const double *attribute, int input, int fixed_bits,
+                     const struct width_layout *width);
 /* Any other operation; also notes its cost and its trained tensors. */
 int walk_operation(struct walk *walk, const struct step *step, const char *path,
-                   const struct op *op, const double *attribute, const int *inputs,
-                   int input_count);
+                   const struct op *op, const double *attribute, const int *inputs, int input_count,
+                   const struct width_layout *width);
 /* A node that is no step: mixtures, quantizers. */
 int walk_node(struct walk *walk, const struct step *step, const char *path, const char *op,
               const double *attribute, const int *list, int list_count, const int *inputs,

@@ -5,7 +5,8 @@
 /* --- Choices of bits -------------------------------------------------------------------------- */
 
 int walk_bits_choice(struct walk *walk, const struct step *step, const char *path,
-                     const double *attribute, int input, const struct bits_list *bits) {
+                     const double *attribute, int input, const struct bits_list *bits,
+                     const struct width_layout *width) {
     const bool is_open = true;
     struct slot_request request = {step, path, &step->word, &is_open, 1, bits, NULL};
     int slot = walk_slot(walk, &request);
@@ -21,7 +22,7 @@ int walk_bits_choice(struct walk *walk, const struct step *step, const char *pat
     }
     walk_enter(walk, slot, 0, 0);
     walk_enter_bits(walk, slot, 0, is_chosen ? &chosen : NULL);
-    int value = walk_convolution(walk, step, path, attribute, input, 0);
+    int value = walk_convolution(walk, step, path, attribute, input, 0, width);
     graph_set_branch(graph, last);
     walk->place = outside;
     return value;
@@ -42,7 +43,7 @@ static int walk_candidate(struct walk *walk, struct scope *scope, const struct s
                           const char *path, int index, const int *inputs, int input_count,
                           const struct defaults *outer) {
     const struct step *candidate = step->candidates->items[index];
-    struct defaults defaults = {step->arguments, step->argument_count, scope->environment,
+    struct defaults defaults = {step->arguments, step->argument_count, scope->environment, path,
                                 step->is_of_numbers ? outer : NULL};
     int count;
     const int *own = walk_inputs(walk, scope, candidate, inputs, input_count, &count);

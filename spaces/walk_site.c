@@ -20,6 +20,8 @@ struct convolution {
     const int *bits; /* widths to quantize with */
     int bits_count;
     enum quantizing weights, activations;
+    /* Channels that slots choose, or NULL: those of the output, and those that are summed over. */
+    const struct width_layout *out, *in;
 };
 
 static int add_request(struct walk *walk, const struct step *step,
@@ -39,7 +41,8 @@ int walk_node(struct walk *walk, const struct step *step, const char *path, cons
                                     .input_count = input_count,
                                     .name = path,
                                     .position = step->position};
-    return add_request(walk, step, &request);
+    int value = add_request(walk, step, &request);
+    return value < 0 ? -1 : walk_channels(walk, step, value, input_count, NULL);
 }
 
 /* --- Costs and tensors ---------------------------------------------------------------------------
@@ -64,16 +67,20 @@ static double node_macs(const struct graph *graph, const struct graph_node *node
 static void note_tensors(struct walk *walk, const struct graph_node *node, int tensors, int skip) {
     struct network *network = walk->network;
     const struct graph *graph = network->graph;
+    const struct width_layout *layout =
+        network->options.architecture ? NULL : walk_layout(walk, node->output);
+    int channels = graph->values[node->output].shape.c;
     for (int i = tensors; i < node->input_count; i++) {
         const struct graph_value *value = &graph->values[node->inputs[i]];
         if (i - tensors == skip || value->kind != VALUE_PARAMETER) continue;
         if (network->parameters->items[value->parameter].kind != PARAMETER_WEIGHT) continue;
         size_t count = (size_t)network->tensor_count;
         memory_grow(network->tensors, count, walk->tensor_capacity);
-        network->tensors[network->tensor_count++] =
-            (struct network_tensor){.parameter = value->parameter,
-                                    .elements = shape_elements(value->shape),
-                                    .condition = walk->place.condition};
+        network->tensors[network->tensor_count++] = (struct network_tensor){
+            .parameter = value->parameter,
+            .elements = shape_elements(value->shape),
+            .condition = walk->place.condition,
+            .width = walk_is_per_channel(value->shape, channels) ? layout : NULL};
     }
 }
 
@@ -97,8 +104,8 @@ static struct network_site *add_site(struct walk *walk, const char *path) {
 }
 
 int walk_operation(struct walk *walk, const struct step *step, const char *path,
-                   const struct op *op, const double *attribute, const int *inputs,
-                   int input_count) {
+                   const struct op *op, const double *attribute, const int *inputs, int input_count,
+                   const struct width_layout *width) {
     struct network *network = walk->network;
     if (network->options.architecture && input_count == 1 && strcmp(op->name, "identity") == 0)
         return inputs[0];
@@ -110,6 +117,8 @@ int walk_operation(struct walk *walk, const struct step *step, const char *path,
                                     .position = step->position};
     int value = add_request(walk, step, &request);
     if (value < 0) return -1;
+    int output = walk_channels(walk, step, value, input_count, width);
+    if (output < 0) return -1;
     const struct graph *graph = network->graph;
     const struct graph_node *node = &graph->nodes[graph->values[value].node];
     note_tensors(walk, node, input_count, -1);
@@ -119,7 +128,7 @@ int walk_operation(struct walk *walk, const struct step *step, const char *path,
         site->macs = node_macs(graph, node, input_count);
         site->activation = inputs[0];
     }
-    return value;
+    return output;
 }
 
 /* --- Quantizers ----------------------------------------------------------------------------------
@@ -200,6 +209,9 @@ static int lsq_of(struct walk *walk, const struct convolution *convolution, int 
             quantizer_parameter(walk, convolution, is_weight ? "weight_step" : "activation_step",
                                 bits, PARAMETER_WEIGHT, steps, 1);
         if (step < 0) return -1;
+        if (is_weight && convolution->out && network->options.architecture)
+            parameters_set_part(network->parameters, step, 1, NULL, convolution->out->full,
+                                walk_channels_kept(walk, convolution->out));
         (is_weight ? site->weight_step : site->activation_step)[i] = step;
         inputs[count++] = graph_parameter(graph, step);
     }
@@ -295,6 +307,12 @@ static int quantized_weight(struct walk *walk, struct convolution *convolution) 
     const char *name = arena_format(&walk->arena, "%s.%s", convolution->path, wanted[0].name);
     int parameter = parameters_add(network->parameters, name, &wanted[0], error);
     if (parameter < 0) return walk_fail(walk, convolution->step);
+    if (network->options.architecture && (convolution->out || convolution->in))
+        parameters_set_part(network->parameters, parameter,
+                            convolution->out ? convolution->out->full : wanted[0].shape.n,
+                            walk_channels_kept(walk, convolution->out),
+                            convolution->in ? convolution->in->full : wanted[0].shape.c,
+                            walk_channels_kept(walk, convolution->in));
     convolution->site->weight = parameter;
     convolution->site->weights = shape_elements(wanted[0].shape);
     int value = graph_parameter(network->graph, parameter);
@@ -329,14 +347,40 @@ static void read_bits(struct walk *walk, struct convolution *convolution, int *f
     site->weight_bits = site->activation_bits = is_known ? convolution->bits[0] : 0;
 }
 
+/* The chosen channels that the convolution reads and makes. */
+static bool find_channels(struct walk *walk, struct convolution *convolution,
+                          const struct width_layout *width) {
+    const struct step *step = convolution->step;
+    const struct width_layout *input = walk_layout(walk, convolution->input);
+    if (step->op->channels == OP_CHANNELS_APART) {
+        convolution->out = input;
+        return true;
+    }
+    convolution->in = input;
+    convolution->out = width;
+    int groups = op_attribute_index(step->op, "groups");
+    if ((!input && !width) || groups < 0 || convolution->attribute[groups] == 1) return true;
+    error_at(walk_error(walk, step), ERROR_SPEC, step->position,
+             "a convolution in groups cannot have a chosen number of channels; for one group a "
+             "channel there is \"depthwise\"");
+    walk_fail(walk, step);
+    return false;
+}
+
 int walk_convolution(struct walk *walk, const struct step *step, const char *path,
-                     const double *attribute, int input, int fixed_bits) {
+                     const double *attribute, int input, int fixed_bits,
+                     const struct width_layout *width) {
     struct network *network = walk->network;
     struct convolution convolution = {
         .step = step, .path = path, .attribute = attribute, .input = input};
+    if (!find_channels(walk, &convolution, width)) return -1;
     struct network_site *site = convolution.site = add_site(walk, path);
     read_bits(walk, &convolution, &fixed_bits);
     site->activation = input;
+    if (!network->options.architecture) {
+        site->in = convolution.in;
+        site->out = convolution.out;
+    }
 
     int activation = input, weight;
     if (convolution.bits[0] != BITS_FLOAT) {
@@ -360,12 +404,13 @@ int walk_convolution(struct walk *walk, const struct step *step, const char *pat
                                     .name = path,
                                     .position = step->position};
     int value = add_request(walk, step, &request);
-    if (value < 0) return -1;
+    int output = value < 0 ? -1 : walk_channels(walk, step, value, 1, width);
+    if (output < 0) return -1;
     const struct graph *graph = network->graph;
     const struct graph_node *node = &graph->nodes[graph->values[value].node];
     site->node = graph->values[value].node;
     site->macs = node_macs(graph, node, 1);
     note_tensors(walk, node, 1, 0);
     if (network->options.observe) graph_mark_output(network->graph, site->activation);
-    return value;
+    return output;
 }

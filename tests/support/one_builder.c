@@ -226,6 +226,26 @@ void one_builder_check_expectation(const struct space *space, int height, int wi
     cost_model_free(model);
 }
 
+void one_builder_check_precisions(const struct space *space, int height, int width) {
+    struct architecture *architecture = architecture_create(space);
+    struct random random = random_at(9, RANDOM_STREAM_TEST, 0);
+    for (int precision = NETWORK_FLOAT; precision <= NETWORK_QUANTIZED; precision++) {
+        architecture_randomize(architecture, &random);
+        struct built built =
+            build_network(space, precision == NETWORK_QUANTIZED ? architecture : NULL,
+                          (enum network_precision)precision, 1, height, width);
+        one_builder_randomize(built.parameters);
+        network_initialize_steps(built.network);
+        size_t floats;
+        float *output = one_builder_run(built.network, &floats, true);
+        for (size_t i = 0; i < floats; i++)
+            assert_true(isfinite(output[i]));
+        memory_free(output);
+        built_free(&built);
+    }
+    architecture_free(architecture);
+}
+
 void one_builder_check_texts(const struct space *space, int architectures, const char *path) {
     struct architecture *architecture = architecture_create(space);
     struct random random = random_at(7, RANDOM_STREAM_TEST, 0);

@@ -28,6 +28,8 @@ void one_builder_check_costs(const struct space *space, int architectures, int h
 /* The expectation is the mean over all architectures, weighted by their probabilities, and its
  * gradient is right. Goes through every combination of entries. */
 void one_builder_check_expectation(const struct space *space, int height, int width);
+/* Supernets and derived networks of every precision compute finite numbers. */
+void one_builder_check_precisions(const struct space *space, int height, int width);
 /* The texts of random architectures read back as the same ones. `path`: of a file to use. */
 void one_builder_check_texts(const struct space *space, int architectures, const char *path);
 

@@ -11,10 +11,10 @@
 
 static const char *const outer_names[] = {"scale", "w"};
 static const double outer_values[] = {4, 48};
-static const struct expression_names outer = {outer_names, outer_values, 2, NULL};
+static const struct expression_names outer = {outer_names, outer_values, 2, NULL, NULL};
 static const char *const inner_names[] = {"w", "depth_2"};
 static const double inner_values[] = {10, 3};
-static const struct expression_names inner = {inner_names, inner_values, 2, &outer};
+static const struct expression_names inner = {inner_names, inner_values, 2, &outer, NULL};
 
 static double value_of(const char *text, const struct expression_names *names) {
     double value = NAN;

@@ -105,22 +105,7 @@ static void every_precision_of_every_small_space_runs(void **state) {
     static const char *const names[] = {"tiny", "quantnas_small", "rfdn_small", "planted"};
     for (int n = 0; n < 4; n++) {
         struct space *space = shipped_space(names[n], 4, NULL);
-        struct architecture *architecture = architecture_create(space);
-        for (int precision = NETWORK_FLOAT; precision <= NETWORK_QUANTIZED; precision++) {
-            const struct architecture *chosen =
-                precision == NETWORK_QUANTIZED ? architecture : NULL;
-            struct built built =
-                build_network(space, chosen, (enum network_precision)precision, 1, HEIGHT, WIDTH);
-            one_builder_randomize(built.parameters);
-            network_initialize_steps(built.network);
-            size_t floats;
-            float *output = one_builder_run(built.network, &floats, true);
-            for (size_t i = 0; i < floats; i++)
-                assert_true(isfinite(output[i]));
-            memory_free(output);
-            built_free(&built);
-        }
-        architecture_free(architecture);
+        one_builder_check_precisions(space, HEIGHT, WIDTH);
         space_free(space);
     }
 }

@@ -1,4 +1,4 @@
-/* The mixture of a slot's candidates. */
+/* The mixture of a slot's candidates, and the mask of a chosen width. */
 #include "core/threads.h"
 #include "tests/support/direct_op.h"
 #include "tests/support/gradient_check.h"
@@ -38,6 +38,46 @@ static void mix_gradients_match_with_padded_probabilities(void **state) {
         .list = later,
         .list_count = 2,
         .inputs = {{.shape = shape_activation(1, 1, 1, 3)}, {.shape = shape_dense(5, 3, 3, 3)}}});
+}
+
+/* Three channels of widths 1 and 3, two that are always there, four of widths 2, 3 and 4. */
+static const int mask_parts[] = {3, 1, 2, 1, 3, 0, 1, 3, 2, 0, 0, 4, 2, 3, 2, 3, 4, 1, 2, 3, 4};
+
+static void mask_gradients_match_finite_differences(void **state) {
+    (void)state;
+    static const struct shape shapes[] = {{2, 5, 4, 9, 16}, {1, 40, 40, 9, 16}};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
+        gradient_check(&(struct gradient_check){
+            .op = "channel_mask",
+            .list = mask_parts,
+            .list_count = sizeof mask_parts / sizeof mask_parts[0],
+            .inputs = {{.shape = shapes[i]},
+                       {.shape = shape_vector(3), .low = 0.1, .high = 0.4},
+                       {.shape = shape_vector(5), .low = 0.1, .high = 0.4}},
+            .samples = 12,
+        });
+}
+
+static void mask_weights_channels_by_the_probability_of_wider_choices(void **state) {
+    (void)state;
+    struct direct_op direct;
+    direct_op_init(&direct, "channel_mask");
+    direct.list = mask_parts;
+    direct.list_count = sizeof mask_parts / sizeof mask_parts[0];
+    direct.shape[0] = shape_activation(1, 3, 2, 9);
+    direct.shape[1] = shape_vector(3);
+    direct.shape[2] = shape_vector(5);
+    direct_op_begin(&direct);
+    direct_op_run(&direct);
+    const float *p = direct.input[1], *q = direct.input[2];
+    const double wide = p[1] + p[2], any = p[0] + p[1] + p[2];
+    const double mask[9] = {any,         wide, wide, 1, 1, q[1] + q[2] + q[3], q[1] + q[2] + q[3],
+                            q[2] + q[3], q[3]};
+    for (size_t pixel = 0; pixel < 6; pixel++)
+        for (size_t c = 0; c < 9; c++)
+            assert_true(fabs(direct.output[pixel * 16 + c] -
+                             mask[c] * (double)direct.input[0][pixel * 16 + c]) < 1e-6);
+    direct_op_end(&direct);
 }
 
 static struct direct_op mixture(struct shape shape) {
@@ -110,6 +150,8 @@ static void mix_refuses_what_does_not_fit(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mask_gradients_match_finite_differences),
+        cmocka_unit_test(mask_weights_channels_by_the_probability_of_wider_choices),
         cmocka_unit_test(mix_gradients_match_finite_differences),
         cmocka_unit_test(mix_gradients_match_with_padded_probabilities),
         cmocka_unit_test(mix_is_the_weighted_sum),

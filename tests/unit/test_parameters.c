@@ -223,6 +223,46 @@ static void tensors_that_agree_are_copied(void **state) {
     parameters_free(to);
 }
 
+/* Rows 0 and 2 and columns 1 and 3 of a weight of 3 x 2 x 5 x 4, and two of three values. */
+static void parts_are_taken_from_the_larger_tensors(void **state) {
+    static const int rows[] = {0, 2}, columns[] = {1, 3}, kept[] = {0, 1};
+    const char *path = temporary_path(state, "full.safetensors");
+    struct parameters *full = parameters_create(), *parts[2];
+    add(full, "conv.weight", kaiming(shape_dense(3, 2, 5, 4), 40));
+    add(full, "conv.bias", kaiming(shape_vector(3), 40));
+    parameters_allocate(full);
+    parameters_initialize(full, 3);
+    assert_true(parameters_write(full, 1u << PARAMETER_WEIGHT, path, NULL, NULL));
+    for (int i = 0; i < 2; i++) {
+        parts[i] = parameters_create();
+        int weight = add(parts[i], "conv.weight", kaiming(shape_dense(2, 2, 5, 2), 40));
+        int bias = add(parts[i], "conv.bias", kaiming(shape_vector(2), 40));
+        parameters_set_part(parts[i], weight, 3, rows, 4, columns);
+        parameters_set_part(parts[i], bias, 1, NULL, 3, kept);
+        parameters_allocate(parts[i]);
+    }
+    assert_int_equal(parameters_copy(parts[0], full), 2);
+    assert_true(parameters_read(parts[1], 1u << PARAMETER_WEIGHT, path, NULL));
+    const float *larger = parameter_values(full, 0);
+    for (int i = 0; i < 2; i++) {
+        const float *weight = parameter_values(parts[i], 0);
+        for (int row = 0; row < 2; row++)
+            for (int place = 0; place < 10; place++)
+                for (int c = 0; c < 2; c++)
+                    assert_true(weight[(row * 10 + place) * 2 + c] ==
+                                larger[(rows[row] * 10 + place) * 4 + columns[c]]);
+        assert_memory_equal(parameter_values(parts[i], 1), parameter_values(full, 1),
+                            2 * sizeof(float));
+    }
+    /* A part of the same shape is copied as it is. */
+    assert_int_equal(parameters_copy(parts[0], parts[1]), 2);
+    assert_memory_equal(parameter_values(parts[0], 0), parameter_values(parts[1], 0),
+                        40 * sizeof(float));
+    parameters_free(full);
+    parameters_free(parts[0]);
+    parameters_free(parts[1]);
+}
+
 static void checksums_do_not_depend_on_order(void **state) {
     (void)state;
     struct parameters *first = parameters_create(), *second = parameters_create();
@@ -260,6 +300,7 @@ int main(void) {
         FILE_TEST(what_is_written_is_read_again),
         FILE_TEST(a_file_that_does_not_fit_changes_nothing),
         cmocka_unit_test(tensors_that_agree_are_copied),
+        FILE_TEST(parts_are_taken_from_the_larger_tensors),
         cmocka_unit_test(checksums_do_not_depend_on_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

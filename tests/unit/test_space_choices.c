@@ -24,6 +24,7 @@ static void check_space(void **state, const char *text) {
     one_builder_check_outputs(space, ARCHITECTURES, HEIGHT, WIDTH);
     one_builder_check_costs(space, ARCHITECTURES, HEIGHT, WIDTH);
     one_builder_check_expectation(space, HEIGHT, WIDTH);
+    one_builder_check_precisions(space, HEIGHT, WIDTH);
     one_builder_check_texts(space, ARCHITECTURES, temporary_path(state, "arch.yaml"));
     space_free(space);
 }
@@ -191,6 +192,50 @@ static void a_chosen_depth_shares_its_leading_repetitions(void **state) {
     space_free(space);
 }
 
+static const char widths[] =
+    "space: widths\n"
+    "bits: [4, 8]\n"
+    "network:\n"
+    "  - conv: {out: {choose: [2, 4, 5], tie: trunk}, kernel: 3, name: head}\n"
+    "  - mobile: {out: {choose: [3, 6]}, bits_of: 8, name: mobile}\n"
+    "  - batch_norm\n"
+    "  - prelu\n"
+    "  - conv: {out: {choose: [2, 4, 5], tie: trunk}, kernel: 1, bits: search, name: back}\n"
+    "  - add: {from: [previous, head], name: sum}\n"
+    "  - spatial_mean\n"
+    "  - conv: {out: 3, kernel: 1, name: reduce}\n"
+    "  - conv: {out: {choose: [2, 4, 5], tie: trunk}, kernel: 1, name: expand}\n"
+    "  - sigmoid\n"
+    "  - multiply: {from: [sum, previous], name: attended}\n"
+    "  - choose: {out: {choose: [1, 2]}, name: mixed,\n"
+    "             among: [conv: {kernel: 1}, conv: {kernel: 3, bits: 8}, zero]}\n"
+    "  - concat: {from: [attended, previous, input]}\n" TAIL "blocks:\n"
+    "  mobile:\n"
+    "    parameters: {out: , bits_of: }\n"
+    "    do:\n"
+    "      - conv: {out: 2*out, kernel: 1, bits: bits_of}\n"
+    "      - depthwise: {kernel: 3, bits: bits_of}\n"
+    "      - relu6\n"
+    "      - inner: {width: out + 1}\n"
+    "  inner:\n"
+    "    parameters: {width: }\n"
+    "    do: [conv: {out: width, kernel: 1}]\n";
+
+static void a_chosen_width_shares_its_leading_channels(void **state) {
+    check_space(state, widths);
+    struct space *space = good_space(widths);
+    static const char *const trunk[] = {"2", "4", "5"};
+    check_candidates(space, "trunk", trunk, 3, 1);
+    assert_non_null(find_slot(space, "mobile.out"));
+    assert_non_null(find_slot(space, "mixed.out"));
+    struct built built = build_network(space, NULL, NETWORK_FLOAT, 1, HEIGHT, WIDTH);
+    int weight = parameters_find(built.parameters, "mobile.inner1.conv1.weight");
+    assert_int_equal(built.parameters->items[weight].shape.n, 7);
+    assert_int_equal(built.parameters->items[weight].shape.c, 12);
+    built_free(&built);
+    space_free(space);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(numbers_are_chosen_by_a_candidate_for_each, temporary_setup,
@@ -201,6 +246,8 @@ int main(void) {
                                         temporary_setup, temporary_teardown),
         cmocka_unit_test_setup_teardown(a_chosen_depth_shares_its_leading_repetitions,
                                         temporary_setup, temporary_teardown),
+        cmocka_unit_test_setup_teardown(a_chosen_width_shares_its_leading_channels, temporary_setup,
+                                        temporary_teardown),
         cmocka_unit_test(defaults_of_a_choice_reach_into_a_candidate_with_chosen_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
