@@ -1,6 +1,7 @@
 #include "eval/evaluator.h"
 #include "core/memory.h"
 #include "eval/resample.h"
+#include "ops/graph_fuse.h"
 #include <math.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ static bool prepare(struct evaluator *evaluator, int height, int width, struct e
     evaluator->network = network_build(evaluator->space, evaluator->parameters, &options, error);
     if (!evaluator->network) return false;
     graph_mark_output(evaluator->network->graph, evaluator->network->output);
+    graph_fuse(evaluator->network->graph, true);
     evaluator->plan =
         plan_create(evaluator->network->graph, (struct plan_options){.want = 0}, error);
     if (evaluator->plan) return true;

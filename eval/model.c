@@ -1,4 +1,5 @@
 #include "eval/model.h"
+#include "ops/graph_fuse.h"
 #include "spaces/space.h"
 #include <string.h>
 
@@ -19,6 +20,7 @@ bool model_create(struct model *model, const struct space *space, struct paramet
     model->loss = graph_apply(graph, loss_operations[loss], "loss", inputs, 2, error);
     if (model->loss < 0) return false;
     graph_mark_output(graph, model->loss);
+    graph_fuse(graph, false);
     model->plan = plan_create(graph, (struct plan_options){.want = want}, error);
     return model->plan != NULL;
 }

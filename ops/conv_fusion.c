@@ -59,9 +59,9 @@ static size_t chunk_floats(size_t pitch) {
 
 static void quantize(const struct conv_fused *fused, const float *restrict from, float *restrict to,
                      size_t count) {
-    const float step = fused->step, highest = fused->highest;
+    const float step = fused->step, lowest = fused->lowest, highest = fused->highest;
     for (size_t i = 0; i < count; i++)
-        to[i] = step * quantizer_level(from[i], step, 0, highest);
+        to[i] = step * quantizer_level(from[i], step, lowest, highest);
 }
 
 static void load_values(const struct conv_fused *fused, const float *from, float *to,
@@ -74,6 +74,7 @@ static void load_values(const struct conv_fused *fused, const float *from, float
         fused->relu->values(from, to, count, 0);
         break;
     case CONV_LOAD_HWGQ:
+    case CONV_LOAD_LSQ:
         quantize(fused, from, to, count);
         break;
     }
@@ -127,6 +128,13 @@ static void prepare_load(struct conv_fused *fused) {
         fused->step = candidate.fixed_step;
         fused->highest = candidate.highest;
         fused->clip = candidate.clip;
+    }
+    if (fusion->load == CONV_LOAD_LSQ) {
+        float *const *inputs = fused->call->input + fusion->load_input;
+        float span = (float)quantizer_levels(fusion->bits, false, false).highest;
+        fused->step = quantizer_used_step(inputs[0][0]);
+        fused->lowest = quantizer_used_lowest(inputs[1][0], span);
+        fused->highest = fused->lowest + span;
     }
     if (fusion->load == CONV_LOAD_PLAIN && !fusion->more_parts) return;
     fused->load.run = fusion->more_parts ? load_parts_run : load_run;
@@ -277,6 +285,8 @@ static void pass_run(const void *context, const float *from, float *to, size_t o
     case CONV_LOAD_HWGQ:
         quantize_slopes(x, from, to, count, fused->clip, accumulate);
         break;
+    case CONV_LOAD_LSQ:
+        break; /* evaluation only */
     }
 }
 

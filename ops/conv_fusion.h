@@ -15,7 +15,13 @@
 enum { CONV_FUSION_STEPS = 6, CONV_FUSION_PITCH = 1024 };
 
 /* What stands between the tensor and the convolution. */
-enum conv_load { CONV_LOAD_PLAIN, CONV_LOAD_RELU, CONV_LOAD_HWGQ };
+enum conv_load {
+    CONV_LOAD_PLAIN,
+    CONV_LOAD_RELU,
+    CONV_LOAD_HWGQ, /* of `bits` */
+    CONV_LOAD_LSQ,  /* of `bits`; step and lowest level are inputs[load_input] and the next;
+                       evaluation only */
+};
 
 /* What stands between the sums (bias included) and the output, in order. */
 enum conv_step_kind {
@@ -34,7 +40,7 @@ struct conv_step {
 
 struct conv_fusion {
     enum conv_load load;
-    int bits; /* CONV_LOAD_HWGQ */
+    int bits, load_input;
     /* The tensor is the channels of input 0 and of so many more inputs, side by side; evaluation
      * only. Its pitch and that of the output are then at most CONV_FUSION_PITCH. */
     int more_parts, first_part;
@@ -55,7 +61,8 @@ size_t conv_fusion_floats(const struct op_call *call);
 struct conv_fused {
     const struct op_call *call;
     const struct conv_fusion *fusion;
-    float step, highest, clip;           /* CONV_LOAD_HWGQ */
+    float step, lowest, highest;         /* of a quantizer */
+    float clip;                          /* CONV_LOAD_HWGQ */
     const struct activation *relu;       /* CONV_LOAD_RELU */
     const struct activation *activation; /* backward: the step, or NULL */
     float number;

@@ -14,7 +14,7 @@ struct fusing {
 };
 
 static bool is_convolution(const struct graph_node *node) {
-    return node->op == &op_conv || node->op == &op_depthwise;
+    return node->op == &op_conv;
 }
 
 static struct shape shape_of(const struct fusing *fusing, int value) {
@@ -177,11 +177,25 @@ static void replace_input(struct graph *graph, struct graph_node *conv, const in
 
 static void fuse_activation_load(struct fusing *fusing, struct graph_node *conv) {
     const struct graph_node *before = loaded_node(fusing, conv);
-    if (!before || (before->op != &op_relu && before->op != &op_hwgq)) return;
-    struct conv_fusion *fusion = own_fusion(fusing->graph, conv);
-    fusion->load = before->op == &op_relu ? CONV_LOAD_RELU : CONV_LOAD_HWGQ;
-    fusion->bits = before->op == &op_hwgq ? (int)before->attribute[0] : 0;
-    replace_input(fusing->graph, conv, before->inputs, 1);
+    struct conv_fusion *fusion;
+    if (!before) return;
+    if (before->op == &op_relu) {
+        fusion = own_fusion(fusing->graph, conv);
+        fusion->load = CONV_LOAD_RELU;
+        replace_input(fusing->graph, conv, before->inputs, 1);
+    } else if (before->op == &op_hwgq) {
+        fusion = own_fusion(fusing->graph, conv);
+        fusion->load = CONV_LOAD_HWGQ;
+        fusion->bits = (int)before->attribute[op_attribute_index(before->op, "bits")];
+        replace_input(fusing->graph, conv, before->inputs, 1);
+    } else if (before->op == &op_lsq && before->input_count == 3 && fusing->is_evaluation) {
+        /* In training the gradient of the step is a sum over all elements. */
+        fusion = own_fusion(fusing->graph, conv);
+        fusion->load = CONV_LOAD_LSQ;
+        fusion->bits = (int)before->attribute[op_attribute_index(before->op, "bits")];
+        fusion->load_input = conv->input_count;
+        replace_input(fusing->graph, conv, before->inputs, before->input_count);
+    }
 }
 
 /* Parts are put side by side again by every convolution that reads them. */

@@ -75,11 +75,8 @@ static struct quantize_mix lsq_quantizer(const struct op_call *call) {
                                 !has_lowest && attribute[LSQ_SYMMETRIC] != 0),
                call->output_shape);
     if (has_lowest) {
-        /* 0 must stay a level: convolutions pad with it, and so do the padding channels. */
-        float lowest = rintf(call->input[2][0]), span = candidate->highest;
-        lowest = lowest < -span ? -span : lowest > 0 ? 0 : lowest;
-        candidate->lowest = lowest;
-        candidate->highest = lowest + span;
+        candidate->lowest = quantizer_used_lowest(call->input[2][0], candidate->highest);
+        candidate->highest += candidate->lowest;
     }
     candidate->steps = call->input[1];
     candidate->share = 1;

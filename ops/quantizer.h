@@ -46,6 +46,13 @@ static inline float quantizer_used_step(float step) {
     return step < QUANTIZER_LEAST_STEP ? QUANTIZER_LEAST_STEP : step;
 }
 
+/* A lowest level as it is used, for `span` + 1 levels: 0 must stay a level, because convolutions
+ * pad with it and so do the padding channels. */
+static inline float quantizer_used_lowest(float lowest, float span) {
+    lowest = rintf(lowest);
+    return lowest < -span ? -span : lowest > 0 ? 0 : lowest;
+}
+
 /*
  * The fixed step of half-wave Gaussian quantization (Cai, He, Sun, Vasconcelos, CVPR 2017) for bits
  * 1 .. 8; 0 otherwise. Levels 0 .. 2^bits - 1, for activations after ReLU with deviation near 1.

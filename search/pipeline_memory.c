@@ -3,6 +3,7 @@
 #include "core/memory.h"
 #include "eval/model.h"
 #include "eval/quantize.h"
+#include "ops/graph_fuse.h"
 #include "search/pipeline.h"
 #include "search/supernet.h"
 #include <string.h>
@@ -99,6 +100,7 @@ static bool measure_network(const struct space *space, const struct network_opti
         model.network = network_build(space, parameters, options, error);
         if (model.network) {
             graph_mark_output(model.network->graph, model.network->output);
+            graph_fuse(model.network->graph, true);
             model.plan = plan_create(model.network->graph, (struct plan_options){.want = 0}, error);
         }
         ok = model.plan != NULL;
