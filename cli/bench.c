@@ -29,7 +29,7 @@ static double measure_reference(const struct bench_job *job, double seconds) {
 bool bench_repeat(const struct bench_job *job, struct bench_result *result, struct error *error) {
     enum { MAX_REPETITIONS = 400 };
     static double times[MAX_REPETITIONS], references[MAX_REPETITIONS], fractions[MAX_REPETITIONS];
-    double start = clock_seconds(), last = 0;
+    double start = clock_seconds(), last = 0, total = 0;
     int count = 0;
     while (count < MAX_REPETITIONS &&
            (count < job->minimum || clock_seconds() - start < job->seconds)) {
@@ -37,11 +37,13 @@ bool bench_repeat(const struct bench_job *job, struct bench_result *result, stru
         if (!job->work(job->context, count, error)) return false;
         last = clock_seconds() - begin;
         times[count] = last;
+        total += last;
         references[count] = 0.5 * (before + measure_reference(job, last));
         fractions[count] = job->amount / last / references[count];
         count++;
     }
     *result = (struct bench_result){.repetitions = count, .seconds = median(times, count)};
+    result->mean = total / count;
     result->speed = job->amount / result->seconds;
     result->reference = median(references, count);
     result->fraction = median(fractions, count);

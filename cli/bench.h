@@ -13,6 +13,7 @@ struct bench_part {
     bool (*run)(const struct options *options, struct error *error);
 };
 bool bench_ops(const struct options *options, struct error *error);
+bool bench_memory(const struct options *options, struct error *error);
 bool bench_step(const struct options *options, struct error *error);
 
 /* Something that is repeated, in turns with the reference that it is compared with. */
@@ -30,6 +31,7 @@ struct bench_job {
 struct bench_result {
     int repetitions;
     double seconds;   /* of one */
+    double mean;      /* the mean of the seconds, for shares of it */
     double speed;     /* amount / seconds */
     double reference; /* a second, between the repetitions */
     double fraction;  /* of the reference, in pairs */

@@ -29,7 +29,7 @@ static void print_report(const struct bench_target *target, const struct bench_r
     for (int i = 0; i < report->operation_count; i++) {
         table_cell(&table, report->operations[i]);
         table_cell_format(&table, "%.2f", 1e3 * report->seconds[i]);
-        table_cell_format(&table, "%.1f %%", 100 * report->seconds[i] / timing->seconds);
+        table_cell_format(&table, "%.1f %%", 100 * report->seconds[i] / timing->mean);
     }
     output_table(&table);
 }

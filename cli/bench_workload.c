@@ -189,8 +189,7 @@ json_t *bench_report_json(const struct bench_target *target, const struct bench_
         json_t *entry = json_object();
         json_object_set_new(entry, "op", json_string(report->operations[i]));
         json_object_set_new(entry, "seconds", json_number(report->seconds[i]));
-        json_object_set_new(entry, "share",
-                            json_number(report->seconds[i] / report->timing.seconds));
+        json_object_set_new(entry, "share", json_number(report->seconds[i] / report->timing.mean));
         json_array_append_new(operations, entry);
     }
     json_object_set_new(object, "operations", operations);

@@ -1,9 +1,10 @@
-/* tamis bench ops|step */
+/* tamis bench ops|step|memory */
 #include "cli/bench.h"
 #include "cli/command.h"
 #include <string.h>
 
-static const struct bench_part parts[] = {{"ops", bench_ops}, {"step", bench_step}};
+static const struct bench_part parts[] = {
+    {"ops", bench_ops}, {"step", bench_step}, {"memory", bench_memory}};
 enum { PART_COUNT = sizeof parts / sizeof parts[0] };
 
 static bool run(const struct options *options, struct error *error) {
@@ -16,27 +17,29 @@ static bool run(const struct options *options, struct error *error) {
     if (nearest)
         return error_add(error, ERROR_SPEC, "there is no bench \"%s\"; did you mean \"%s\"?", name,
                          nearest);
-    return error_add(error, ERROR_SPEC, "there is no bench \"%s\"; it is one of ops, step", name);
+    return error_add(error, ERROR_SPEC, "there is no bench \"%s\"; it is one of ops, step, memory",
+                     name);
 }
 
 const struct command command_bench = {
     .name = "bench",
     .bit = COMMAND_BENCH,
-    .words = "ops|step ...",
-    .needed = "ops or step",
+    .words = "ops|step|memory ...",
+    .needed = "ops, step or memory",
     .minimum = 1,
     .maximum = 17,
-    .summary = "speed of operations and steps",
+    .summary = "speed and memory of operations and steps",
     .description =
-        "ops [WORD...]: single operations in all their passes; with words, those whose operation "
-        "and "
-        "shape have them. "
-        "step SPEC|SPACE...: whole steps of specs and spaces: a search step (an alpha step and a "
-        "weight "
-        "step), a retraining step or the inference of a derived network, on generated images, in "
-        "turns with the multiply-add peak of this machine. Speeds count two operations for each "
-        "multiply-add of direct convolutions, every candidate apart; a backward pass counts twice "
-        "its forward pass.",
+        "ops [WORD...]: single operations in each of their passes; with words, those whose "
+        "operation "
+        "and shape have them all. step SPEC|SPACE...: whole steps: of a search (an alpha step and "
+        "a "
+        "weight step), of a retraining, or the inference of a derived network. memory "
+        "SPEC|SPACE...: what steps were planned to take and what they took. Images are generated. "
+        "Speeds are measured in turns with the multiply-add peak of this machine and count two "
+        "operations for each multiply-add of direct convolutions, every candidate apart; a "
+        "backward "
+        "pass counts twice its forward pass.",
     .example = "tamis bench step quantnas --batch 8 --patch 32 --mode noise",
     .run = run,
 };

@@ -188,3 +188,14 @@ double workload_flop(const struct workload *workload) {
         [WORKLOAD_SEARCH] = 6, [WORKLOAD_RETRAIN] = 3, [WORKLOAD_INFERENCE] = 1};
     return 2 * passes[workload->settings.kind] * workload_macs(workload);
 }
+
+double workload_parameter_bytes(const struct workload *workload) {
+    bool is_search = workload->settings.kind == WORKLOAD_SEARCH;
+    const struct parameters *parameters =
+        is_search ? workload->supernet.parameters : workload->parameters;
+    int moments = stage(&workload->settings)->optimizer == OPTIMIZER_SGD ? 1 : 2;
+    double weights = (double)parameters->sizes[PARAMETER_WEIGHT];
+    double alphas = (double)parameters->sizes[PARAMETER_ALPHA];
+    double states = (double)parameters->sizes[PARAMETER_STATE];
+    return sizeof(float) * ((2 + moments) * weights + 4 * alphas + states);
+}

@@ -55,4 +55,7 @@ double workload_macs(const struct workload *workload);
  * forward pass, a search step has two of both. */
 double workload_flop(const struct workload *workload);
 
+/* Bytes of the parameters, their gradients and the optimizers' moments. */
+double workload_parameter_bytes(const struct workload *workload);
+
 #endif

@@ -59,6 +59,10 @@ for work in search retrain; do
 done
 succeed "$TAMIS" bench step tiny $small --scaling
 has "$scratch/out/stdout" "8 candidates"
+succeed "$TAMIS" bench memory tiny --scale 2 --batch 1 --patch 12 --json
+[ "$(grep -c '"work":' "$scratch/out/stdout")" = 3 ] || fail "not all rows of memory"
+positive "$scratch/out/stdout" arena_bytes parameter_bytes image_bytes planned_memory_bytes \
+    peak_memory_bytes peak_of_planned
 write_tiny_spec tiny.yaml
 succeed "$TAMIS" bench step tiny.yaml tiny --seconds 0.001 --scale 2 --batch 1
 has "$scratch/out/stdout" "tiny.yaml: search step, noise, scale 2, batch 1 x 12x12"
@@ -68,6 +72,9 @@ has "$scratch/out/stdout" "of the peak"
 refuse 2 '"tamis bench" needs' "$TAMIS" bench
 refuse 2 'there is no bench "stip"; did you mean "step"?' "$TAMIS" bench stip
 refuse 2 '"tamis bench step" needs a SPEC or SPACE' "$TAMIS" bench step
+refuse 2 '"tamis bench memory" needs a SPEC or SPACE' "$TAMIS" bench memory
+refuse 2 'leave --work out' "$TAMIS" bench memory tiny --work retrain
+refuse 2 'the space has no value "depth"' "$TAMIS" bench memory tiny --scale 2 --set let.depth=3
 refuse 2 'no row of "tamis bench ops"' "$TAMIS" bench ops conw
 refuse 2 '--work cannot be "train"; it is one of search, retrain, inference' \
     "$TAMIS" bench step tiny --work train

@@ -1,0 +1,297 @@
+"""The page docs/performance.md from the results of `performance` and the text around them."""
+
+import math
+import re
+
+# The published PyTorch code, and the multiply-add peak of the machine it was measured on.
+PUBLISHED_PEAK = 206
+PUBLISHED = {"search": 3.29, "large": 12.7}
+
+PASS_TITLES = {
+    "forward": "forward",
+    "backward_data": "backward, data",
+    "backward_weights": "backward, weights",
+}
+# What issue 3 asks of each group of convolutions: title, rows, geometric mean and least, by pass.
+GOALS = [
+    ("k3, batch 16", lambda r: kernel(r) == 3 and r["groups"] == 1 and r["batch"] > 1,
+     (1.7, 1.7, 1.5), (1.3, 1.3, 1.1)),
+    ("k3, batch 1, 256×256", lambda r: kernel(r) == 3 and r["batch"] == 1, (1.6, 1.6, 1.3), None),
+    ("k5", lambda r: kernel(r) == 5 and r["groups"] == 1, (1.5, 1.5, 1.3), None),
+    ("k1", lambda r: kernel(r) == 1, (0.75, 0.75, 0.65), None),
+    ("k3 in 2 groups", lambda r: kernel(r) == 3 and r["groups"] == 2, (1.2, 1.2, 1.0), None),
+]  # fmt: skip
+SEARCH_TITLES = {
+    "merged": "merged, noise per slot",
+    "noise": "noise, candidates apart",
+    "uniform": "uniform noise, candidates apart",
+    "direct": "direct quantization",
+    "float": "float",
+}
+
+
+def kernel(row):
+    return row["kernel"][0]
+
+
+def table(titles, rows, left=1):
+    """A Markdown table; the first `left` columns are texts."""
+    marks = [":--" if i < left else "--:" for i in range(len(titles))]
+    lines = [titles, marks, *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def mebibytes(count):
+    return f"{count / 2**20:,.0f} MiB"
+
+
+def mean(values):
+    return math.exp(sum(math.log(v) for v in values) / len(values))
+
+
+def by_shape(rows):
+    found = {}
+    for row in rows:
+        found.setdefault((row["op"], row["shape"]), {})[row["pass"]] = row
+    return found
+
+
+def convolutions(results):
+    lines = []
+    for (_, shape), passes in by_shape(results["convolutions"]).items():
+        cells = []
+        for name in PASS_TITLES:
+            row = passes[name]
+            cell = f"{row['fraction_of_peak']:.2f}"
+            if "torch_gflops" in row:
+                cell += f" ({row['torch_gflops'] / row['peak_gflops']:.2f})"
+            cells.append(cell)
+        lines.append([shape, *cells])
+    return table(["shape", *PASS_TITLES.values()], lines)
+
+
+def convolution_goals(results):
+    rows = [r for r in results["convolutions"] if r["op"] == "conv"]
+    lines = []
+    for title, belongs, goals, least in GOALS:
+        cells = []
+        for which, name in enumerate(PASS_TITLES):
+            found = [r["fraction_of_peak"] for r in rows if r["pass"] == name and belongs(r)]
+            cell = f"{mean(found):.2f} (wanted {goals[which]:.2f})"
+            if least:
+                cell += f", least {min(found):.2f} (wanted {least[which]:.1f})"
+            cells.append(cell)
+        lines.append([title, *cells])
+    ratios = {}
+    for row in results["convolutions"]:
+        if row["op"] == "depthwise" and "torch_gflops" in row:
+            ratios.setdefault(row["shape"], []).append(row["gflops"] / row["torch_gflops"])
+    for shape, three in ratios.items():
+        cells = [f"{ratio:.2f} × PyTorch (wanted 1)" for ratio in three]
+        lines.append([shape, *cells])
+    return "Geometric means:\n\n" + table(["shapes", *PASS_TITLES.values()], lines)
+
+
+def supernet_convolutions(results):
+    rows = [r for r in results["operations"] if r["op"] == "conv" and r["batch"] == 8]
+    lines = [
+        [shape, *(f"{passes[name]['fraction_of_peak']:.2f}" for name in PASS_TITLES)]
+        for (_, shape), passes in by_shape(rows).items()
+    ]
+    return table(["shape", *PASS_TITLES.values()], lines)
+
+
+def elementwise(results):
+    rows = [r for r in results["operations"] if "gbytes_per_second" in r]
+    lines = [
+        [
+            op,
+            shape,
+            *(
+                f"{passes[name]['gbytes_per_second']:.0f} GB/s, "
+                f"{passes[name]['fraction_of_copy']:.2f}"
+                for name in ("forward", "backward")
+            ),
+        ]
+        for (op, shape), passes in by_shape(rows).items()
+    ]
+    return table(["operation", "shape", "forward", "backward"], lines, left=2)
+
+
+def published_factor(section, ours):
+    seconds = PUBLISHED[section] * PUBLISHED_PEAK / ours["peak_gflops"]
+    return seconds / ours["seconds_per_step"]
+
+
+def steps(results, section):
+    lines = []
+    for name, pair in results[section].items():
+        ours, torch = pair["tamis"], pair.get("torch")
+        factor = f"{published_factor(section, ours):.1f} ×"
+        cells = [
+            SEARCH_TITLES[name],
+            f"{ours['seconds_per_step']:.3f} s",
+            f"{ours['gflops']:.0f}",
+            f"{ours['fraction_of_peak']:.2f}",
+            mebibytes(ours["peak_memory_bytes"]),
+            factor if name in ("merged", "noise", "uniform") else "–",
+        ]
+        if section == "search":
+            cells.append(
+                f"{torch['seconds']:.2f} s: {torch['seconds'] / ours['seconds_per_step']:.1f} ×, "
+                f"{mebibytes(torch['peak_memory_bytes'])}"
+                if torch
+                else "–"
+            )
+        lines.append(cells)
+    titles = ["step", "time", "GFLOP/s", "of the peak", "memory", "against published"]
+    if section == "search":
+        titles.append("our re-implementation in PyTorch")
+    ours = next(iter(results[section].values()))["tamis"]
+    text = (
+        f"{ours['forward_macs'] / 1e9:.3f} G MACs forward, {ours['convolutions']} convolutions, "
+        f"{ours['alphas']} α; peak {ours['peak_gflops']:.0f} GFLOP/s.\n\n"
+    )
+    return text + table(titles, lines)
+
+
+def search_goals(results):
+    lines = []
+    for section, title, limit in (("search", "24", 600), ("large", "48", 2048)):
+        for name, wanted in (("noise", 5), ("merged", 7)):
+            ours = results[section][name]["tamis"]
+            lines.append([
+                f"width {title}, {SEARCH_TITLES[name]}",
+                f"{published_factor(section, ours):.1f} × (wanted {wanted})",
+                f"{mebibytes(ours['peak_memory_bytes'])} (wanted at most {limit:,})",
+            ])  # fmt: skip
+    return table(["step", "against the published code", "memory"], lines)
+
+
+def noise_goals(results):
+    lines = []
+    for section, title in (("search", "width 24, 2 cells"), ("large", "width 48, 4 cells")):
+        found = {name: pair["tamis"]["fraction_of_peak"] for name, pair in results[section].items()}
+        lines.append([
+            title,
+            *(f"{found['noise'] / found[name]:.2f}" for name in ("merged", "noise", "direct", "float")),
+            f"{100 * (found['noise'] / found['direct'] - 1):.0f} %",
+            f"{100 * (found['merged'] / found['direct'] - 1):.0f} %",
+        ])  # fmt: skip
+    titles = ["time against noise, apart", "merged noise", "noise", "direct", "neither (float)"]
+    titles += ["noise faster than direct by", "merged noise by"]
+    return table(titles, lines) + "\n\nWanted: noise at least 30 % faster per step than direct."
+
+
+def training(results):
+    lines = []
+    for name, title, wanted in (
+        ("retrain", "retraining step, 8 bits", 3),
+        ("inference", "RFDN, 320×180", 2),
+    ):
+        ours, torch = (results["training"][name].get(key) for key in ("tamis", "torch"))
+        lines.append([
+            title,
+            f"{ours['forward_macs'] / 1e9:.2f} G",
+            f"{1e3 * ours['seconds_per_step']:.0f} ms",
+            f"{ours['fraction_of_peak']:.2f}",
+            mebibytes(ours["peak_memory_bytes"]),
+            f"{1e3 * torch['seconds']:.0f} ms ({torch['layout']})" if torch else "–",
+            mebibytes(torch["peak_memory_bytes"]) if torch else "–",
+            f"{torch['seconds'] / ours['seconds_per_step']:.1f} × (wanted {wanted})"
+            if torch else "–",
+        ])  # fmt: skip
+    titles = ["work", "MACs", "Tamis", "of the peak", "memory", "PyTorch", "memory", "factor"]
+    return table(titles, lines)
+
+
+def scaling(results):
+    lines = [
+        [
+            f"{row['factor']} × {row['grows']}",
+            row["size"],
+            f"{row['forward_macs'] / 1e9:.2f} G",
+            f"{1e3 * row['seconds_per_step']:.0f} ms",
+            f"{row['fraction_of_peak']:.2f}",
+            f"{row['relative_time_per_work']:.2f}",
+            mebibytes(row["planned_memory_bytes"]),
+        ]
+        for row in results["scaling"]
+    ]
+    titles = ["work", "size", "MACs", "step", "of the peak", "time for each MAC", "arena"]
+    return table(titles, lines, left=2)
+
+
+def thread_scaling(results):
+    one, two = results["threads"]
+    ratio = one["seconds_per_step"] / two["seconds_per_step"]
+    peaks = two["peak_gflops"] / one["peak_gflops"]
+    return (
+        f"the noise step of width 24 takes {one['seconds_per_step']:.2f} s on one and "
+        f"{two['seconds_per_step']:.2f} s on two, {ratio:.2f} times as fast (wanted 1.9), where the "
+        f"peak of two is {peaks:.2f} times that of one."
+    )
+
+
+def memory(results):
+    lines = [
+        [
+            f"{row['work']}, {row['mode']}",
+            *(
+                mebibytes(row[key])
+                for key in ("arena_bytes", "planned_memory_bytes", "peak_memory_bytes")
+            ),
+            f"{row['peak_of_planned']:.3f}",
+        ]
+        for row in results["memory"]
+    ]
+    return table(["step", "arena", "planned", "measured", "ratio"], lines)
+
+
+def profile(results):
+    columns = {SEARCH_TITLES[k]: v["tamis"] for k, v in results["search"].items()}
+    columns["retraining"] = results["training"]["retrain"]["tamis"]
+    shares = [{o["op"]: o["share"] for o in step["operations"]} for step in columns.values()]
+    names = sorted({n for s in shares for n in s}, key=lambda n: -max(s.get(n, 0) for s in shares))
+    lines = [
+        [name, *(f"{100 * s[name]:.1f} %" if name in s else "" for s in shares)]
+        for name in names
+        if max(s.get(name, 0) for s in shares) >= 0.005
+    ]
+    rest = [f"{100 * (1 - sum(s.values())):.1f} %" for s in shares]
+    lines.append(["outside of the plan (images, optimizers, α's loss)", *rest])
+    return table(["operation", *columns], lines)
+
+
+def write_page(results, sections, template):
+    """`sections` are those that can be measured; what `results` does not have is marked so."""
+    about = results.get("about", {})
+    parts = {
+        "date": lambda _: about["date"],
+        "version": lambda _: about["version"],
+        "threads": lambda _: about["threads"],
+        "lanes": lambda _: about["lanes"],
+        "peak": lambda r: f"{r['convolutions'][0]['peak_gflops']:.0f}",
+        "published_peak": lambda _: PUBLISHED_PEAK,
+        "torch": lambda r: "PyTorch "
+        + r["search"]["noise"]["torch"]["version"]
+        + " (oneDNN), as Debian has it, runs beside it."
+        if about["has_torch"]
+        else "PyTorch was not installed: its columns are empty.",
+        "search": lambda r: steps(r, "search"),
+        "large": lambda r: steps(r, "large"),
+        "thread_scaling": thread_scaling,
+    }
+    for function in (convolutions, convolution_goals, supernet_convolutions, elementwise,
+                     search_goals, noise_goals, training, scaling, memory, profile):  # fmt: skip
+        parts[function.__name__] = function
+
+    def fill(match):
+        try:
+            return str(parts[match.group(1)](results))
+        except KeyError as missing:
+            if missing.args[0] not in sections:
+                raise
+            return "(not measured)"
+
+    return re.sub(r"\{\{(\w+)\}\}", fill, template.read_text())
