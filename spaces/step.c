@@ -47,11 +47,30 @@ bool step_read_tie(const struct yaml_node *node, struct tie *tie, struct error *
         text);
 }
 
+/* `{choose: [a, b, none]}`: one input that is chosen. */
+static bool check_connection(const struct yaml_node *node, struct error *error) {
+    struct number_choice choice;
+    if (!number_choice_read(node, &choice, error)) return false;
+    char found[80];
+    int real = 0;
+    for (int i = 0; i < choice.values->count; i++) {
+        const struct yaml_node *item = choice.values->items[i];
+        if (item->kind != YAML_SCALAR)
+            return error_at(error, ERROR_SPEC, item->position,
+                            "a connection to choose must be a name, not %s",
+                            yaml_describe(item, found, sizeof found));
+        real += strcmp(item->text, "none") != 0;
+    }
+    return real > 0 || error_at(error, ERROR_SPEC, choice.values->position,
+                                "one of the connections to choose must be a step, not \"none\"");
+}
+
 static bool read_from(struct template *template, struct step *step, const struct yaml_node *node,
                       struct error *error) {
     char found[80];
     int count = node->kind == YAML_LIST ? node->count : 1;
-    if (node->kind == YAML_MAP || node->kind == YAML_NULL || count == 0)
+    bool is_one = node->kind == YAML_SCALAR || is_number_choice(node);
+    if (count == 0 || (!is_one && node->kind != YAML_LIST))
         return error_at(
             error, ERROR_SPEC, node->position, "\"from\" must be a name or a list of names, not %s",
             node->kind == YAML_LIST ? "an empty list" : yaml_describe(node, found, sizeof found));
@@ -59,12 +78,16 @@ static bool read_from(struct template *template, struct step *step, const struct
     bool good = true;
     for (int i = 0; i < count; i++) {
         const struct yaml_node *item = node->kind == YAML_LIST ? node->items[i] : node;
-        if (item->kind == YAML_SCALAR)
+        if (item->kind == YAML_SCALAR) {
             step->from[step->from_count++] = item;
-        else
+        } else if (is_number_choice(item)) {
+            step->from[step->from_count++] = item;
+            good = check_connection(item, error) && good;
+        } else {
             good = error_at(error, ERROR_SPEC, item->position,
                             "\"from\" must be a name or a list of names, not %s",
                             yaml_describe(item, found, sizeof found));
+        }
     }
     return good;
 }

@@ -41,7 +41,7 @@ struct step {
     const char *candidate_name; /* of a candidate of a choice: its name, or a readable default */
     const char *suffix;         /* NULL, or what chosen values add to that default */
     const struct yaml_node **from;
-    int from_count;               /* 0: the previous step's output */
+    int from_count;               /* 0: the previous step's output; an item is a name or a choice */
     const struct yaml_node *bits; /* NULL: not given */
     struct step_argument *arguments;
     int argument_count;

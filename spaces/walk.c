@@ -37,91 +37,6 @@ static bool check_limits(struct walk *walk, const struct step *step) {
 /* --- Names -------------------------------------------------------------------------------------
  */
 
-static bool later_step_has_name(const struct scope *scope, const char *name, int *line) {
-    for (; scope; scope = scope->outer) {
-        for (int i = scope->at; i < scope->list->count; i++) {
-            const struct step *step = scope->list->items[i];
-            if ((step->name && strcmp(step->name, name) == 0) ||
-                (step->collect && strcmp(step->collect, name) == 0)) {
-                *line = step->position.line;
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static bool report_unknown_from(struct walk *walk, const struct scope *scope,
-                                const struct step *step, const struct yaml_node *from) {
-    struct error *error = walk_error(walk, step);
-    const char *name = from->text;
-    int line;
-    if ((step->name && strcmp(step->name, name) == 0) ||
-        (step->collect && strcmp(step->collect, name) == 0))
-        return error_at(error, ERROR_SPEC, from->position,
-                        "a cycle: \"%s\" takes its own output as input", name);
-    if (later_step_has_name(scope, name, &line))
-        return error_at(error, ERROR_SPEC, from->position,
-                        "a cycle: \"%s\" is a later step (line %d), and a step can only take what "
-                        "steps before it give",
-                        name, line);
-    enum { MAX_WORDS = 128 };
-    const char *words[MAX_WORDS] = {"input", "previous"};
-    size_t count = 2;
-    for (const struct scope *at = scope; at; at = at->outer)
-        for (int i = 0; i < at->name_count && count < MAX_WORDS; i++)
-            words[count++] = at->names[i].name;
-    const char *nearest = error_nearest(name, words, count);
-    if (nearest)
-        return error_at(error, ERROR_SPEC, from->position,
-                        "no step here has the name \"%s\"; did you mean \"%s\"?", name, nearest);
-    return error_at(error, ERROR_SPEC, from->position, "no step here has the name \"%s\"", name);
-}
-
-static const struct named_values *find_values(const struct scope *scope, const char *name) {
-    for (; scope; scope = scope->outer)
-        for (int i = 0; i < scope->name_count; i++)
-            if (strcmp(scope->names[i].name, name) == 0) return &scope->names[i];
-    return NULL;
-}
-
-const int *walk_inputs(struct walk *walk, const struct scope *scope, const struct step *step,
-                       const int *fallback, int fallback_count, int *count) {
-    if (step->from_count == 0) {
-        *count = fallback_count;
-        return fallback;
-    }
-    int *values = NULL;
-    size_t length = 0, capacity = 0;
-    bool good = true;
-    for (int i = 0; i < step->from_count; i++) {
-        const struct yaml_node *from = step->from[i];
-        struct named_values one = {NULL, NULL, 1};
-        const struct named_values *found = &one;
-        int value = scope->input;
-        if (strcmp(from->text, "input") == 0) {
-            one.values = &value;
-        } else if (strcmp(from->text, "previous") == 0) {
-            value = scope->previous;
-            one.values = &value;
-        } else if (!(found = find_values(scope, from->text))) {
-            good = report_unknown_from(walk, scope, step, from);
-            continue;
-        }
-        for (int j = 0; j < found->count; j++) {
-            memory_grow(values, length, capacity);
-            values[length++] = found->values[j];
-        }
-    }
-    int *kept = arena_allocate(&walk->arena, (length + 1) * sizeof *kept);
-    if (length > 0) memcpy(kept, values, length * sizeof *kept);
-    memory_free(values);
-    *count = (int)length;
-    if (good) return kept;
-    walk_fail(walk, step);
-    return NULL;
-}
-
 void walk_name_values(struct walk *walk, struct scope *scope, const struct step *step,
                       const char *name, struct position position, const int *values, int count) {
     for (int i = 0; i < scope->name_count; i++) {
@@ -182,7 +97,7 @@ static int walk_list(struct walk *walk, const struct scope *outer, const struct 
         const char *label = step_label(walk, &scope, scope.at);
         const char *step_path = arena_format(&walk->arena, "%s%s", path, label);
         int count;
-        const int *inputs = walk_inputs(walk, &scope, step, &scope.previous, 1, &count);
+        const int *inputs = walk_inputs(walk, &scope, step, step_path, &scope.previous, 1, &count);
         const int unknown = -1;
         if (!inputs) count = 1;
         int output =

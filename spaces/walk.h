@@ -93,9 +93,11 @@ int walk_fail(struct walk *walk, const struct step *step); /* returns -1 */
 
 int walk_step(struct walk *walk, struct scope *scope, const struct step *step, const char *path,
               const int *inputs, int input_count, const struct defaults *defaults);
-/* Inputs of a step: what `from` says, else `fallback`. NULL after an error. */
+/* walk_inputs.c */
+/* Inputs of a step: what `from` says, else `fallback`. NULL after an error. `path` is the step's.
+ */
 const int *walk_inputs(struct walk *walk, const struct scope *scope, const struct step *step,
-                       const int *fallback, int fallback_count, int *count);
+                       const char *path, const int *fallback, int fallback_count, int *count);
 
 /* Makes values known to `from` in the scope's list by this name. */
 void walk_name_values(struct walk *walk, struct scope *scope, const struct step *step,

@@ -46,9 +46,9 @@ static int walk_candidate(struct walk *walk, struct scope *scope, const struct s
     struct defaults defaults = {step->arguments, step->argument_count, scope->environment, path,
                                 step->is_of_numbers ? outer : NULL};
     int count;
-    const int *own = walk_inputs(walk, scope, candidate, inputs, input_count, &count);
-    if (!own) return -1;
     const char *name = arena_format(&walk->arena, "%s.%s", path, candidate->candidate_name);
+    const int *own = walk_inputs(walk, scope, candidate, name, inputs, input_count, &count);
+    if (!own) return -1;
     return walk_step(walk, scope, candidate, name, own, count, &defaults);
 }
 

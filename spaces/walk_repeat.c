@@ -54,7 +54,7 @@ static int repeat_once(struct walk *walk, const struct scope *scope, const struc
     walk->repeat_path = arena_format(&walk->arena, "%s.", item_path);
     inside.previous = input;
     int count;
-    const int *inputs = walk_inputs(walk, &inside, repeated, &input, 1, &count);
+    const int *inputs = walk_inputs(walk, &inside, repeated, item_path, &input, 1, &count);
     int value =
         inputs ? walk_step(walk, &inside, repeated, item_path, inputs, count, defaults) : -1;
     walk->repeat_path = outer;

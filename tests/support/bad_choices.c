@@ -183,6 +183,41 @@ const struct bad_space bad_choices[] = {
      "  b: {parameters: {out: }, do: [c: {out: {choose: [2, 4]}, other: out}]}\n"
      "  c: {parameters: {out: , other: }, do: [conv: {out: out + other, kernel: 1}]}\n",
      "test.yaml:8:60: \"out + other\" has two values that are chosen apart"},
+    {"connections_that_do_not_fit", HEAD
+     "  - conv: {out: 12, kernel: 1}\n"
+     "  - relu: {from: {choose: [previous, input]}}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:4:38: the connections to choose do not fit together: \"previous\" has 12 channels of "
+     "64 x 64, but \"input\" 3 of 64 x 64"},
+    {"no_connection_at_all", HEAD
+     "  - conv: {out: 12, kernel: 1}\n"
+     "  - relu: {from: {choose: [none]}}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:4:27: one of the connections to choose must be a step, not \"none\""},
+    {"a_connection_to_a_later_step", HEAD
+     "  - conv: {out: 12, kernel: 1}\n"
+     "  - relu: {from: {choose: [previous, late]}}\n"
+     "  - relu: {name: late}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:4:38: a cycle: \"late\" is a later step (line 5), and a step can only take what steps "
+     "before it give"},
+    {"a_connection_that_is_a_list", HEAD
+     "  - conv: {out: 12, kernel: 1}\n"
+     "  - relu: {from: {choose: [[previous]]}}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:4:28: a connection to choose must be a name, not a list"},
+    {"a_connection_to_a_collection", HEAD
+     "  - repeat: {times: 2, do: relu, collect: all}\n"
+     "  - conv: {from: {choose: [all, input]}, out: 12, kernel: 1}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:4:28: a connection that is chosen takes the output of one step, but \"all\" collects 2"},
+    {"connections_of_widths_chosen_apart", HEAD
+     "  - conv: {out: {choose: [3, 6]}, kernel: 1, name: a}\n"
+     "  - conv: {out: 6, kernel: 1, name: b}\n"
+     "  - relu: {from: {choose: [b, a]}}\n"
+     "  - conv: {out: 12, kernel: 1}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:5:5: chosen channels (\"a.out\") meet others in \"relu\" that are always 6"},
 };
 /* clang-format on */
 const int bad_choice_count = (int)(sizeof bad_choices / sizeof bad_choices[0]);

@@ -236,6 +236,32 @@ static void a_chosen_width_shares_its_leading_channels(void **state) {
     space_free(space);
 }
 
+static const char connections[] =
+    "space: connections\n"
+    "bits: [4, 8]\n"
+    "network:\n"
+    "  - conv: {out: 4, kernel: 1, name: a}\n"
+    "  - conv: {out: 4, kernel: 3, bits: search, name: b}\n"
+    "  - conv: {from: {choose: [none, previous, a]}, out: 4, kernel: 3, name: c}\n"
+    "  - conv: {out: {choose: [2, 3]}, kernel: 1, name: wide}\n"
+    "  - conv: {from: {choose: [wide, none]}, out: 4, kernel: 1}\n"
+    "  - add: {from: [previous, {choose: [a, b, c], tie: way}], name: sum}\n"
+    "  - choose:\n"
+    "      name: last\n"
+    "      among:\n"
+    "        - identity\n"
+    "        - prelu: {from: {choose: [a, b, c], tie: way}}\n" TAIL;
+
+static void a_connection_is_chosen(void **state) {
+    check_space(state, connections);
+    struct space *space = good_space(connections);
+    static const char *const sources[] = {"none", "previous", "a"};
+    check_candidates(space, "c.from", sources, 3, 1);
+    assert_int_equal(find_slot(space, "way")->place_count, 1);
+    assert_null(find_slot(space, "way")->places[0]);
+    space_free(space);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(numbers_are_chosen_by_a_candidate_for_each, temporary_setup,
@@ -247,6 +273,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_chosen_depth_shares_its_leading_repetitions,
                                         temporary_setup, temporary_teardown),
         cmocka_unit_test_setup_teardown(a_chosen_width_shares_its_leading_channels, temporary_setup,
+                                        temporary_teardown),
+        cmocka_unit_test_setup_teardown(a_connection_is_chosen, temporary_setup,
                                         temporary_teardown),
         cmocka_unit_test(defaults_of_a_choice_reach_into_a_candidate_with_chosen_numbers),
     };
