@@ -16,6 +16,7 @@ void graph_free(struct graph *graph) {
     memory_free(graph->nodes);
     memory_free(graph->values);
     memory_free(graph->branch_parents);
+    memory_free(graph->parameter_values);
     arena_free(&graph->arena);
     memory_free(graph);
 }
@@ -36,20 +37,21 @@ int graph_input(struct graph *graph, const char *name, struct shape shape, bool 
 }
 
 int graph_parameter(struct graph *graph, int parameter) {
-    for (size_t i = 0; i < graph->value_count; i++) {
-        const struct graph_value *value = &graph->values[i];
-        if (value->kind == VALUE_PARAMETER && value->parameter == parameter) return (int)i;
-    }
+    while (graph->parameter_capacity <= (size_t)parameter)
+        memory_grow(graph->parameter_values, graph->parameter_capacity, graph->parameter_capacity);
+    if (graph->parameter_values[parameter]) return graph->parameter_values[parameter] - 1;
     const struct parameter *item = &graph->parameters->items[parameter];
     unsigned depends = item->kind == PARAMETER_WEIGHT  ? WANT_WEIGHTS
                        : item->kind == PARAMETER_ALPHA ? WANT_ALPHA
                                                        : 0;
-    return add_value(graph, (struct graph_value){.kind = VALUE_PARAMETER,
-                                                 .shape = item->shape,
-                                                 .name = item->name,
-                                                 .node = -1,
-                                                 .parameter = parameter,
-                                                 .depends = depends});
+    int added = add_value(graph, (struct graph_value){.kind = VALUE_PARAMETER,
+                                                      .shape = item->shape,
+                                                      .name = item->name,
+                                                      .node = -1,
+                                                      .parameter = parameter,
+                                                      .depends = depends});
+    graph->parameter_values[parameter] = added + 1;
+    return added;
 }
 
 static bool check_attributes(const struct graph_request *request, const double *attribute,

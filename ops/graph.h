@@ -45,6 +45,8 @@ struct graph {
     size_t branch_count, branch_capacity;
     int current_branch;
     struct parameters *parameters; /* borrowed */
+    int *parameter_values;         /* by parameter: its value and 1, 0 where it has none yet */
+    size_t parameter_capacity;
     struct arena arena;
 };
 

@@ -1,4 +1,5 @@
 #include "spaces/attributes.h"
+#include "spaces/step_labels.h"
 #include "spaces/step_numbers.h"
 #include "spaces/template.h"
 #include <ctype.h>
@@ -199,7 +200,7 @@ static bool read_sequence(struct template *template, struct step *step,
             good = unknown_key(step, value->keys[i], words, 3, error);
     }
     if (!body) return error_at(error, ERROR_SPEC, step->position, "\"seq\" needs a list of steps");
-    step->body = step_list_read(template, body, "\"seq\"", error);
+    step->body = step_body_read(template, body, "\"seq\"", error);
     return step->body && good;
 }
 
@@ -213,7 +214,7 @@ static bool read_repeated(struct template *template, struct step *step,
         repeated->kind = STEP_SEQUENCE;
         repeated->word = "seq";
         repeated->position = node->position;
-        repeated->body = step_list_read(template, node, "\"do\"", error);
+        repeated->body = step_body_read(template, node, "\"do\"", error);
         if (!repeated->body) return false;
     } else {
         repeated = step_read(template, node, error);
@@ -461,4 +462,10 @@ struct step_list *step_list_read(struct template *template, const struct yaml_no
             good = false;
     }
     return good ? list : NULL;
+}
+
+struct step_list *step_body_read(struct template *template, const struct yaml_node *node,
+                                 const char *what, struct error *error) {
+    struct step_list *list = step_list_read(template, node, what, error);
+    return list && step_list_set_labels(template, list, error) ? list : NULL;
 }

@@ -261,14 +261,14 @@ bool template_read(struct template *template, const struct yaml_node *root, stru
     for (int i = 0; i < template->block_count; i++) {
         char what[128];
         snprintf(what, sizeof what, "the block \"%.80s\"", template->blocks[i].name);
-        if (bodies[i]) template->blocks[i].body = step_list_read(template, bodies[i], what, error);
+        if (bodies[i]) template->blocks[i].body = step_body_read(template, bodies[i], what, error);
     }
     memory_free(bodies);
     for (int i = 0; i < template->choice_count; i++)
         choice_read(template, &template->choices[i], error);
     const struct yaml_node *network = yaml_get(root, "network");
     if (network)
-        template->network = step_list_read(template, network, "\"network\"", error);
+        template->network = step_body_read(template, network, "\"network\"", error);
     else
         error_at(error, ERROR_SPEC, root->position,
                  "a space needs a section \"network\" with a list of steps");

@@ -26,6 +26,7 @@ struct step;
 struct step_list {
     struct step **items;
     int count;
+    const char **labels; /* last part of each step's path; NULL for candidates */
     struct position position;
     bool is_visited, is_checked; /* by the two checks of the whole template */
 };
@@ -104,6 +105,9 @@ bool step_read_common(struct template *template, struct step *step, const char *
                       const struct yaml_node *value, bool *good, struct error *error);
 bool step_read_tie(const struct yaml_node *node, struct tie *tie, struct error *error);
 struct step_list *step_list_read(struct template *template, const struct yaml_node *node,
+                                 const char *what, struct error *error);
+/* The same for steps that follow each other: with labels. */
+struct step_list *step_body_read(struct template *template, const struct yaml_node *node,
                                  const char *what, struct error *error);
 /* Gives each candidate of a list its unique name. */
 bool candidate_names_set(struct template *template, struct step_list *candidates,

@@ -37,45 +37,13 @@ static bool check_limits(struct walk *walk, const struct step *step) {
 /* --- Names -------------------------------------------------------------------------------------
  */
 
-void walk_name_values(struct walk *walk, struct scope *scope, const struct step *step,
-                      const char *name, struct position position, const int *values, int count) {
-    for (int i = 0; i < scope->name_count; i++) {
-        if (strcmp(scope->names[i].name, name) != 0) continue;
-        error_at(walk_error(walk, step), ERROR_SPEC, position,
-                 "two steps of this list have the name \"%s\"", name);
-        walk_fail(walk, step);
-        return;
-    }
+void walk_name_values(struct walk *walk, struct scope *scope, const char *name, const int *values,
+                      int count) {
     struct named_values *named = &scope->names[scope->name_count++];
     named->name = name;
     named->count = count;
     named->values = arena_allocate(&walk->arena, (size_t)(count + 1) * sizeof *named->values);
     if (count > 0) memcpy(named->values, values, (size_t)count * sizeof *values);
-}
-
-static bool name_is_given(const struct step_list *list, const char *name) {
-    for (int i = 0; i < list->count; i++) {
-        const struct step *step = list->items[i];
-        if (step->name && strcmp(step->name, name) == 0) return true;
-        if (step->collect && strcmp(step->collect, name) == 0) return true;
-    }
-    return false;
-}
-
-/* Last part of a step's path: its name, else its word and a number. */
-static const char *step_label(struct walk *walk, const struct scope *scope, int index) {
-    const struct step *step = scope->list->items[index];
-    if (step->name) return step->name;
-    if (step->collect) return step->collect;
-    int number = 1;
-    for (int i = 0; i < index; i++) {
-        const struct step *before = scope->list->items[i];
-        if (!before->name && !before->collect && strcmp(before->word, step->word) == 0) number++;
-    }
-    const char *label = arena_format(&walk->arena, "%s%d", step->word, number);
-    while (name_is_given(scope->list, label))
-        label = arena_format(&walk->arena, "%s_", label);
-    return label;
 }
 
 /* --- Steps -------------------------------------------------------------------------------------
@@ -94,16 +62,14 @@ static int walk_list(struct walk *walk, const struct scope *outer, const struct 
     scope.names = arena_allocate(&walk->arena, (size_t)list->count * 2 * sizeof *scope.names);
     for (scope.at = 0; scope.at < list->count && !walk->stopped; scope.at++) {
         const struct step *step = list->items[scope.at];
-        const char *label = step_label(walk, &scope, scope.at);
-        const char *step_path = arena_format(&walk->arena, "%s%s", path, label);
+        const char *step_path = arena_format(&walk->arena, "%s%s", path, list->labels[scope.at]);
         int count;
         const int *inputs = walk_inputs(walk, &scope, step, step_path, &scope.previous, 1, &count);
         const int unknown = -1;
         if (!inputs) count = 1;
         int output =
             walk_step(walk, &scope, step, step_path, inputs ? inputs : &unknown, count, defaults);
-        if (step->name)
-            walk_name_values(walk, &scope, step, step->name, step->name_position, &output, 1);
+        if (step->name) walk_name_values(walk, &scope, step->name, &output, 1);
         scope.previous = output;
     }
     return walk->stopped ? -1 : scope.previous;

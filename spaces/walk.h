@@ -100,8 +100,8 @@ const int *walk_inputs(struct walk *walk, const struct scope *scope, const struc
                        const char *path, const int *fallback, int fallback_count, int *count);
 
 /* Makes values known to `from` in the scope's list by this name. */
-void walk_name_values(struct walk *walk, struct scope *scope, const struct step *step,
-                      const char *name, struct position position, const int *values, int count);
+void walk_name_values(struct walk *walk, struct scope *scope, const char *name, const int *values,
+                      int count);
 
 /* walk_repeat.c */
 int walk_repeat(struct walk *walk, struct scope *scope, const struct step *step, const char *path,

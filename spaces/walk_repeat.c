@@ -67,8 +67,7 @@ static int repeat_fixed(struct walk *walk, struct scope *scope, const struct ste
     int value = input;
     for (long i = 0; i < times && !walk->stopped; i++)
         outputs[i] = value = repeat_once(walk, scope, step, path, i, value, defaults);
-    if (step->collect)
-        walk_name_values(walk, scope, step, step->collect, step->position, outputs, (int)times);
+    if (step->collect) walk_name_values(walk, scope, step->collect, outputs, (int)times);
     return value;
 }
 

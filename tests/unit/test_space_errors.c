@@ -53,6 +53,31 @@ static void networks_of_too_many_steps_are_refused(void **state) {
     assert_int_equal(error.count, 1);
 }
 
+/* Named and unnamed steps, and choices with a slot each. */
+static void ten_thousand_steps_are_a_space(void **state) {
+    (void)state;
+    enum { STEPS = 9990, LINE = 80 };
+    static const char head[] =
+        "space: long\nbits: [4, 8]\nnetwork:\n  - conv: {out: 12, kernel: 1}\n";
+    char *text = memory_allocate(STEPS * LINE + 200);
+    size_t length = (size_t)sprintf(text, "%s", head);
+    for (int i = 0; i < STEPS; i++)
+        length +=
+            (size_t)sprintf(text + length,
+                            i % 3 == 0   ? "  - relu: {name: a%d, from: previous}\n"
+                            : i % 3 == 1 ? "  - relu # %d\n"
+                                         : "  - choose: {among: [relu, identity], name: c%d}\n",
+                            i);
+    sprintf(text + length, "  - pixel_shuffle: {scale: scale}\n");
+    struct error error = {0};
+    struct space *space = text_space(text, &error);
+    assert_non_null(space);
+    assert_int_equal(space_slots(space, NULL)->count, STEPS / 3);
+    assert_true(space_size(space) > 1e300);
+    space_free(space);
+    memory_free(text);
+}
+
 static void an_empty_repetition_of_many_steps_is_refused(void **state) {
     (void)state;
     struct error error = {0};
@@ -176,6 +201,7 @@ int main(void) {
     const struct CMUnitTest others[] = {
         cmocka_unit_test(blocks_nested_too_deep_are_refused),
         cmocka_unit_test(networks_of_too_many_steps_are_refused),
+        cmocka_unit_test(ten_thousand_steps_are_a_space),
         cmocka_unit_test(an_empty_repetition_of_many_steps_is_refused),
         cmocka_unit_test(an_unknown_value_of_the_settings_is_named),
         cmocka_unit_test(an_impossible_scale_is_refused),
