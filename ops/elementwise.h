@@ -60,14 +60,31 @@ static inline struct elementwise_range elementwise_pixel_range(struct shape shap
     return (struct elementwise_range){begin, end < pixels ? end : pixels};
 }
 
+/* Zeroes the padding channels among the floats begin <= i < end, both at multiples of
+ * SHAPE_CHANNEL_ALIGN: those of the last group of channels of each pixel, whole groups at a time.
+ */
+static inline void elementwise_zero_padding_between(float *data, struct shape shape, size_t begin,
+                                                    size_t end) {
+    enum { GROUP = SHAPE_CHANNEL_ALIGN };
+    typedef uint32_t group __attribute__((vector_size(GROUP * sizeof(uint32_t))));
+    if (shape.pitch == shape.c) return;
+    size_t pitch = (size_t)shape.pitch, last = pitch - GROUP;
+    group keep, bits;
+    for (size_t lane = 0; lane < GROUP; lane++)
+        keep[lane] = last + lane < (size_t)shape.c ? UINT32_MAX : 0;
+    size_t pixel = begin > last ? (begin - last + pitch - 1) / pitch : 0;
+    for (size_t at = pixel * pitch + last; at < end; at += pitch) {
+        memcpy(&bits, data + at, sizeof bits);
+        bits &= keep;
+        memcpy(data + at, &bits, sizeof bits);
+    }
+}
+
 /* Zeroes the padding channels of the pixels begin <= i < end; for operations with f(0) != 0. */
 static inline void elementwise_zero_padding(float *data, struct shape shape, size_t begin,
                                             size_t end) {
-    if (shape.pitch == shape.c) return;
-    size_t bytes = (size_t)(shape.pitch - shape.c) * sizeof(float);
-    for (size_t i = begin; i < end; i++) {
-        memset(data + i * (size_t)shape.pitch + shape.c, 0, bytes);
-    }
+    elementwise_zero_padding_between(data, shape, begin * (size_t)shape.pitch,
+                                     end * (size_t)shape.pitch);
 }
 
 /* target = value, or target += value. */

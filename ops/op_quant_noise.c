@@ -139,33 +139,16 @@ static struct noise_terms terms_of(const struct noise *noise) {
                                 noise->key, noise->factor};
 }
 
-/* In the last group of channels of each pixel among the floats begin .. end - 1, padding becomes
- * zero. Blocks hold whole groups. */
-static void zero_padding_between(float *data, struct shape shape, size_t begin, size_t end) {
-    if (shape.pitch == shape.c) return;
-    enum { GROUP = SHAPE_CHANNEL_ALIGN };
-    size_t pitch = (size_t)shape.pitch, last = pitch - GROUP;
-    uint32_t keep[GROUP], bits[GROUP];
-    for (size_t lane = 0; lane < GROUP; lane++)
-        keep[lane] = last + lane < (size_t)shape.c ? UINT32_MAX : 0;
-    size_t pixel = begin > last ? (begin - last + pitch - 1) / pitch : 0;
-    for (size_t at = pixel * pitch + last; at < end; at += pitch) {
-        memcpy(bits, data + at, sizeof bits);
-        for (int lane = 0; lane < GROUP; lane++)
-            bits[lane] &= keep[lane];
-        memcpy(data + at, bits, sizeof bits);
-    }
-}
-
 /* out = direct * v + sum over the given tensors of factor * noise. */
 static void add_given(const struct op_call *call, const struct noise *noise,
                       struct elementwise_range at) {
-    const float *restrict v = call->input[0];
-    float *restrict out = call->output;
+    const float *v = call->input[0];
+    float *out = call->output;
+#pragma omp simd
     for (size_t i = at.begin; i < at.end; i++)
         out[i] = noise->direct * v[i];
     for (int d = 0; d < noise->draws; d++) {
-        const float *restrict values = call->input[2 + d];
+        const float *values = call->input[2 + d];
         for (size_t i = at.begin; i < at.end; i++)
             out[i] += noise->factor[d] * values[i];
     }
@@ -189,7 +172,7 @@ static void noise_forward(const struct op_call *call) {
             noise_add(&terms, at.begin, at.end - at.begin, noise.direct, call->input[0] + at.begin,
                       call->output + at.begin);
         }
-        zero_padding_between(call->output, call->output_shape, at.begin, at.end);
+        elementwise_zero_padding_between(call->output, call->output_shape, at.begin, at.end);
     }
 }
 
@@ -277,6 +260,7 @@ const struct op op_quant_noise = {
     /* All inputs but v. The output only for `detached`; the convolution behind keeps it anyway. */
     .backward_needs = (OP_NEEDS_ALL_INPUTS & ~OP_NEEDS_INPUT(0)) | OP_NEEDS_OUTPUT,
     .no_gradient_inputs = ~3u,
+    .output_in_place = OP_NEEDS_INPUT(0),
     .gradient_in_place = OP_NEEDS_INPUT(0),
     .channels = OP_CHANNELS_APART,
 };

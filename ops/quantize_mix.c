@@ -63,35 +63,33 @@ void quantize_mix_forward(const struct quantize_mix *mix, const float *v, float 
         float *restrict to = out + block.begin;
         for (int b = 0; b < mix->count; b++) {
             const struct quantize_candidate *candidate = &mix->candidates[b];
-            const float step = step_of(candidate, block.row), share = candidate->share;
+            const float step = step_of(candidate, block.row), unit = candidate->share * step;
             const float lowest = candidate->lowest, highest = candidate->highest;
             if (b == 0) {
-                for (size_t i = 0; i < block.length; i++) {
-                    to[i] = share * (step * quantizer_level(from[i], step, lowest, highest));
-                }
+                for (size_t i = 0; i < block.length; i++)
+                    to[i] = unit * quantizer_level(from[i], step, lowest, highest);
             } else {
-                for (size_t i = 0; i < block.length; i++) {
-                    to[i] += share * (step * quantizer_level(from[i], step, lowest, highest));
-                }
+                for (size_t i = 0; i < block.length; i++)
+                    to[i] += unit * quantizer_level(from[i], step, lowest, highest);
             }
         }
     }
 }
 
-/* passed[i] += share where v is in range. */
-static void add_passed(const struct quantize_candidate *candidate, float step,
+/* passed[i] += share where v is in range; the first candidate overwrites. */
+static void add_passed(const struct quantize_candidate *candidate, float step, bool is_first,
                        const float *restrict v, size_t length, float *restrict passed) {
     const float share = candidate->share;
-    if (candidate->is_fixed) {
-        const float clip = candidate->clip;
+    /* HWGQ looks at v itself, LSQ at its level. */
+    const float scale = candidate->is_fixed ? 1.0f : 1.0f / step;
+    const float low = candidate->is_fixed ? 0.0f : candidate->lowest;
+    const float high = candidate->is_fixed ? candidate->clip : candidate->highest;
+    if (is_first) {
         for (size_t i = 0; i < length; i++)
-            passed[i] += v[i] >= 0 && v[i] <= clip ? share : 0.0f;
-        return;
-    }
-    const float lowest = candidate->lowest, highest = candidate->highest;
-    for (size_t i = 0; i < length; i++) {
-        float level = v[i] / step;
-        passed[i] += level >= lowest && level <= highest ? share : 0.0f;
+            passed[i] = v[i] * scale >= low && v[i] * scale <= high ? share : 0.0f;
+    } else {
+        for (size_t i = 0; i < length; i++)
+            passed[i] += v[i] * scale >= low && v[i] * scale <= high ? share : 0.0f;
     }
 }
 
@@ -107,10 +105,10 @@ static double dot_block(const struct quantize_candidate *candidate, float step,
 /* <gradient, dQ/dstep>, without share and scale. */
 static double step_block(const struct quantize_candidate *candidate, float step,
                          const float *restrict v, const float *gradient, size_t length) {
-    const float lowest = candidate->lowest, highest = candidate->highest;
+    const float lowest = candidate->lowest, highest = candidate->highest, inverse = 1.0f / step;
     float slopes[BLOCK];
     for (size_t i = 0; i < length; i++) {
-        float level = v[i] / step;
+        float level = v[i] * inverse;
         bool inside = level >= lowest && level <= highest;
         slopes[i] = quantizer_level(v[i], step, lowest, highest) - (inside ? level : 0.0f);
     }
@@ -123,12 +121,11 @@ static void backward_block(const struct quantize_mix *mix, size_t index, const f
     v += block.begin;
     gradient += block.begin;
     float passed[BLOCK];
-    memset(passed, 0, sizeof passed);
     for (int b = 0; b < mix->count; b++) {
         const struct quantize_candidate *candidate = &mix->candidates[b];
         const float step = step_of(candidate, block.row);
         double *sums = mix->sums + (index * (size_t)mix->count + (size_t)b) * 2;
-        if (grad_v) add_passed(candidate, step, v, block.length, passed);
+        if (grad_v) add_passed(candidate, step, b == 0, v, block.length, passed);
         sums[0] = mix->wants_dot ? dot_block(candidate, step, v, gradient, block.length) : 0;
         sums[1] =
             candidate->grad_steps ? step_block(candidate, step, v, gradient, block.length) : 0;

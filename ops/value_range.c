@@ -2,56 +2,70 @@
 #include "core/threads.h"
 #include "ops/elementwise.h"
 
-/* A multiple of the channel alignment, so that lanes keep their channels from one pixel to the
- * next. */
-enum { LANES = 16, GROUP = SHAPE_CHANNEL_ALIGN };
+/* A multiple of the channel alignment, so that a lane keeps its channel of a group. */
+enum { LANES = 32, GROUP = SHAPE_CHANNEL_ALIGN };
 
-/* Bounds lane by lane. Comparisons with NaN are false: it changes nothing. */
 struct bounds {
-    float low[LANES], high[LANES];
+    float low, high;
 };
 
-static struct bounds no_bounds(void) {
-    struct bounds bounds;
-    for (int lane = 0; lane < LANES; lane++) {
-        bounds.low[lane] = INFINITY;
-        bounds.high[lane] = -INFINITY;
+/* Comparisons with NaN are false: it changes nothing. Arrays of the callers' own, of a constant
+ * size: compilers keep them in registers. */
+static inline void widen(float *restrict low, float *restrict high, const float *restrict v,
+                         int lanes) {
+    for (int lane = 0; lane < lanes; lane++) {
+        low[lane] = v[lane] < low[lane] ? v[lane] : low[lane];
+        high[lane] = v[lane] > high[lane] ? v[lane] : high[lane];
     }
+}
+
+static struct bounds bounds_of_lanes(const float *low, const float *high, int lanes) {
+    struct bounds bounds = {INFINITY, -INFINITY};
+    for (int lane = 0; lane < lanes; lane++)
+        bounds.low = fminf(bounds.low, low[lane]);
+    for (int lane = 0; lane < lanes; lane++)
+        bounds.high = fmaxf(bounds.high, high[lane]);
     return bounds;
 }
 
-static inline void bound(struct bounds *bounds, const float *v, int lanes) {
+static inline void start(float *low, float *high, int lanes) {
     for (int lane = 0; lane < lanes; lane++) {
-        const float value = v[lane], low = bounds->low[lane], high = bounds->high[lane];
-        bounds->low[lane] = value < low ? value : low;
-        bounds->high[lane] = value > high ? value : high;
+        low[lane] = INFINITY;
+        high[lane] = -INFINITY;
     }
 }
 
 static struct bounds flat_bounds(const float *v, size_t count) {
-    struct bounds bounds = no_bounds();
+    float low[LANES], high[LANES], rest[LANES];
+    start(low, high, LANES);
     size_t whole = count - count % LANES;
     for (size_t i = 0; i < whole; i += LANES)
-        bound(&bounds, v + i, LANES);
-    bound(&bounds, v + whole, (int)(count - whole));
-    return bounds;
+        widen(low, high, v + i, LANES);
+    for (size_t lane = 0; lane < LANES; lane++)
+        rest[lane] = whole + lane < count ? v[whole + lane] : NAN;
+    widen(low, high, rest, LANES);
+    return bounds_of_lanes(low, high, LANES);
 }
 
-/* Pixels with padding: the channels of the last group, in lanes GROUP and up, apart from the
- * others, so that its padding can be left out in the end. */
+/* One group of channels of all pixels, `lanes` of which are real. */
+static struct bounds group_bounds(const float *v, size_t pixels, size_t pitch, int lanes) {
+    float low[GROUP], high[GROUP];
+    start(low, high, GROUP);
+    for (size_t pixel = 0; pixel < pixels; pixel++, v += pitch)
+        widen(low, high, v, GROUP);
+    return bounds_of_lanes(low, high, lanes);
+}
+
+/* Pixels with padding. */
 static struct bounds padded_bounds(const float *v, size_t pixels, struct shape shape) {
-    struct bounds first = no_bounds(), last = no_bounds();
-    int whole = shape.pitch - GROUP;
-    for (size_t pixel = 0; pixel < pixels; pixel++, v += shape.pitch) {
-        for (int c = 0; c < whole; c += GROUP)
-            bound(&first, v + c, GROUP);
-        bound(&last, v + whole, GROUP);
+    struct bounds bounds = {INFINITY, -INFINITY};
+    for (int c = 0; c < shape.c; c += GROUP) {
+        int lanes = shape.c - c < GROUP ? shape.c - c : GROUP;
+        struct bounds group = group_bounds(v + c, pixels, (size_t)shape.pitch, lanes);
+        bounds.low = fminf(bounds.low, group.low);
+        bounds.high = fmaxf(bounds.high, group.high);
     }
-    for (int lane = 0; lane < shape.c - whole; lane++) {
-        first.low[GROUP + lane] = last.low[lane];
-        first.high[GROUP + lane] = last.high[lane];
-    }
-    return first;
+    return bounds;
 }
 
 float value_range(const float *v, struct shape shape) {
@@ -66,12 +80,8 @@ float value_range(const float *v, struct shape shape) {
         struct bounds bounds =
             is_flat ? flat_bounds(v + begin, end - begin)
                     : padded_bounds(v + begin * (size_t)shape.pitch, end - begin, shape);
-        for (int lane = 1; lane < LANES; lane++) {
-            bounds.low[0] = fminf(bounds.low[0], bounds.low[lane]);
-            bounds.high[0] = fmaxf(bounds.high[0], bounds.high[lane]);
-        }
-        lows[chunk] = bounds.low[0];
-        highs[chunk] = bounds.high[0];
+        lows[chunk] = bounds.low;
+        highs[chunk] = bounds.high;
     }
     float low = lows[0], high = highs[0];
     for (int chunk = 1; chunk < chunks; chunk++) {
