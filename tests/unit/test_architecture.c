@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 static void text_of_random_architectures_reads_back(void **state) {
-    static const char *const names[] = {"tiny", "quantnas_small", "rfdn", "edsr", "planted"};
+    static const char *const names[] = {"tiny", "quantnas_small", "rfdn", "edsr_published", "planted", "edsr", "mbconv", "hybrid_small"};
     for (int n = 0; n < 5; n++) {
         struct space *space = shipped_space(names[n], 4, NULL);
         one_builder_check_texts(space, 20, temporary_path(state, "arch.yaml"));

@@ -20,10 +20,16 @@ static void check_one_hot(const char *name, int architectures) {
 
 static void supernet_of_one_hot_alpha_computes_what_the_derived_network_does(void **state) {
     (void)state;
-    check_one_hot("tiny", 12);
-    check_one_hot("quantnas_small", 4);
-    check_one_hot("rfdn_small", 4);
-    check_one_hot("planted", 4);
+    static const char *const small[] = {"tiny",         "edsr_small", "mbconv_small",
+                                        "hybrid_small", "imdn_small", "mixed_precision_small"};
+    for (size_t i = 0; i < sizeof small / sizeof small[0]; i++)
+        check_one_hot(small[i], 100);
+    static const char *const others[] = {"planted", "quantnas_small", "rfdn_small",
+                                         "edsr",    "imdn",           "mixed_precision"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        check_one_hot(others[i], 4);
+    check_one_hot("mbconv", 2);
+    check_one_hot("hybrid", 2);
 }
 
 /* One-hot alpha with the other candidates of slot 0 switched off, against all of them switched on.
