@@ -95,7 +95,7 @@ static void read_let_value(struct space *space, const struct space_settings *set
 static void read_let(struct space *space, const struct space_settings *settings,
                      struct error *error) {
     char found[80];
-    const struct yaml_node *let = yaml_get(space->document.root, "let");
+    const struct yaml_node *let = yaml_get(space->root, "let");
     space->settings.scale = settings->scale;
     space->names.names = space->name_items;
     space->names.values = space->name_values;
@@ -130,7 +130,7 @@ static void read_let(struct space *space, const struct space_settings *settings,
 }
 
 static void read_name(struct space *space, struct error *error) {
-    const struct yaml_node *root = space->document.root, *node = yaml_get(root, "space");
+    const struct yaml_node *root = space->root, *node = yaml_get(root, "space");
     space->name = "";
     if (!node) {
         error_at(error, ERROR_SPEC, root->position,
@@ -150,7 +150,7 @@ static void read_name(struct space *space, struct error *error) {
 }
 
 static void read_range(struct space *space, struct error *error) {
-    const struct yaml_node *node = yaml_get(space->document.root, "range");
+    const struct yaml_node *node = yaml_get(space->root, "range");
     space->range = 1;
     if (!node || !yaml_to_real(node, &space->range, error)) return;
     if (space->range != 1 && space->range != 255)
@@ -180,7 +180,7 @@ static void read_quantizers(struct space *space, struct error *error) {
     static const char *const keys[] = {"weights", "activations"};
     static const char *const weights[] = {"lsq"};
     static const char *const activations[] = {"hwgq", "lsq"};
-    const struct yaml_node *node = yaml_get(space->document.root, "quantizers");
+    const struct yaml_node *node = yaml_get(space->root, "quantizers");
     int weight = 0, activation = ACTIVATION_LSQ;
     if (node && yaml_check_keys(node, "the section \"quantizers\"", keys, 2, error)) {
         check_quantizer(yaml_get(node, "weights"), "weights", weights, 1, &weight, error);
@@ -191,7 +191,7 @@ static void read_quantizers(struct space *space, struct error *error) {
 }
 
 static void read_bits(struct space *space, struct error *error) {
-    const struct yaml_node *node = yaml_get(space->document.root, "bits");
+    const struct yaml_node *node = yaml_get(space->root, "bits");
     space->bits = (struct bits_list){1, {BITS_FLOAT}};
     if (node && !bits_read(node, &space->names, &space->bits, error))
         space->bits = (struct bits_list){1, {BITS_FLOAT}};
@@ -199,10 +199,10 @@ static void read_bits(struct space *space, struct error *error) {
 
 static bool read_sections(struct space *space, const struct space_settings *settings,
                           struct error *error) {
-    static const char *const keys[] = {"space",   "description", "let",    "range",  "bits",
-                                       "network", "quantizers",  "blocks", "choices"};
+    static const char *const keys[] = {"space",   "description", "let",    "range",   "bits",
+                                       "network", "quantizers",  "blocks", "choices", "include"};
     char found[80];
-    const struct yaml_node *root = space->document.root;
+    const struct yaml_node *root = space->root;
     if (root->kind != YAML_MAP)
         return error_at(error, ERROR_SPEC, root->position, "a space must be a map, not %s",
                         yaml_describe(root, found, sizeof found));
@@ -220,6 +220,17 @@ static bool read_sections(struct space *space, const struct space_settings *sett
     return error->count == before;
 }
 
+/* The text of a space with includes is made complete: it is copied to where the files are not. */
+static bool read_included(struct space *space, struct error *error) {
+    space->root =
+        include_resolve(&space->include, space->path, space->document.root, &space->arena, error);
+    if (!space->root || space->root == space->document.root) return space->root != NULL;
+    memory_free(space->text);
+    space->text = include_text(space->root);
+    space->length = strlen(space->text);
+    return true;
+}
+
 struct space *space_parse(const char *path, const char *text, size_t length,
                           const struct space_settings *settings, struct error *error) {
     struct error own = {0};
@@ -230,7 +241,7 @@ struct space *space_parse(const char *path, const char *text, size_t length,
     space->length = length;
     space->path = memory_allocate(strlen(path) + 1);
     memcpy(space->path, path, strlen(path));
-    if (!yaml_parse(path, text, length, &space->document, error) ||
+    if (!yaml_parse(path, text, length, &space->document, error) || !read_included(space, error) ||
         !read_sections(space, settings, error) || !walk_find_slots(space, error)) {
         space_free(space);
         return NULL;
@@ -295,6 +306,7 @@ void space_free(struct space *space) {
     if (!space) return;
     template_free(&space->template);
     yaml_free(&space->document);
+    include_free(&space->include);
     arena_free(&space->arena);
     memory_free(space->slots.items);
     memory_free(space->text);

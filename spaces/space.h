@@ -28,9 +28,10 @@ void space_free(struct space *space);
 
 const char *space_name(const struct space *space);
 const char *space_path(const struct space *space);
-const char *space_text(const struct space *space, size_t *length); /* the file, to be copied */
+/* The file, to be copied; of a space that includes others, one that needs them no more. */
+const char *space_text(const struct space *space, size_t *length);
 /* CRC-32C of the file's meaning: comments, order of map keys and white space do not matter; the
- * scale and the effective `let` values do. */
+ * scale, the effective `let` values and what is included do. */
 uint32_t space_checksum(const struct space *space);
 const struct space_settings *space_effective_settings(const struct space *space);
 /* Pixel values are 0..range (1 or 255) at the network's input and output. */

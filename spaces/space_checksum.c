@@ -63,7 +63,7 @@ static int compare_values(const void *a, const void *b) {
 }
 
 uint32_t space_compute_checksum(const struct space *space) {
-    uint32_t crc = add_node(0, space->document.root, true);
+    uint32_t crc = add_node(0, space->root, true);
     struct value values[SPACE_MAX_LET + 1];
     int count = space->names.count;
     for (int i = 0; i < count; i++)

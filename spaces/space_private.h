@@ -4,6 +4,7 @@
 
 #include "spaces/architecture.h"
 #include "spaces/expression.h"
+#include "spaces/include.h"
 #include "spaces/space.h"
 #include "spaces/template.h"
 
@@ -26,6 +27,8 @@ struct space {
     char *text;
     size_t length;
     struct yaml_document document;
+    struct include include;
+    const struct yaml_node *root; /* with what is included */
     struct template template;
     struct space_settings settings; /* effective: names of `let`, in order, with their values */
     struct expression_names names;  /* scale, then `let` */
