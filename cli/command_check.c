@@ -97,30 +97,52 @@ static void print_cost(const struct facts *facts) {
            facts->width, facts->height);
 }
 
+/* MACs that are computed twice, in percent of those of a forward pass. */
+static double again_percent(const struct plan_memory *plan) {
+    return plan->macs > 0 ? 100 * plan->macs_again / plan->macs : 0;
+}
+
 static void print_memory(const struct facts *facts, bool is_space) {
     char text[UNITS_BYTES];
     const struct pipeline_memory *memory = &facts->memory;
+    bool is_limited = facts->spec->memory_limit > 0;
     struct table table = {0};
     table_column(&table, "memory", TABLE_LEFT);
     table_column(&table, "size", TABLE_RIGHT);
+    if (is_limited) {
+        table_column(&table, "without limit", TABLE_RIGHT);
+        table_column(&table, "computed again", TABLE_LEFT);
+    }
     const struct {
         const char *name;
         double bytes;
-    } rows[] = {{"search step", memory->search},
-                {"retraining step", memory->retrain},
-                {"quantization step", memory->quantize},
-                {"evaluation", memory->evaluate},
-                {"parameters and optimizer", memory->parameters},
-                {"data", memory->data},
-                {"whole process", memory->total}};
+        const struct plan_memory *plan;
+    } rows[] = {{"search step", memory->search, &memory->search_plan},
+                {"retraining step", memory->retrain, &memory->retrain_plan},
+                {"quantization step", memory->quantize, &memory->quantize_plan},
+                {"evaluation", memory->evaluate, NULL},
+                {"parameters and optimizer", memory->parameters, NULL},
+                {"data", memory->data, NULL},
+                {"whole process", memory->total, NULL}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         /* A space alone has only a search step. */
         if (is_space && i != 0 && i != 4) continue;
         table_cell(&table, rows[i].name);
         table_cell(&table, units_file_size(rows[i].bytes, text));
+        if (!is_limited) continue;
+        const struct plan_memory *plan = rows[i].plan;
+        table_cell(&table, plan ? units_file_size((double)plan->bytes_without, text) : "");
+        if (plan && plan->nodes_again)
+            table_cell_format(&table, "%d of %d operations, %.0f%% of the MACs", plan->nodes_again,
+                              plan->nodes, again_percent(plan));
+        else
+            table_cell(&table, plan ? "nothing" : "");
     }
     printf("\n");
     output_table(&table);
+    if (is_limited)
+        printf("under a limit of %s for the process while it trains\n",
+               units_file_size(facts->spec->memory_limit, text));
 }
 
 static void print_data(const struct facts *facts) {
@@ -170,6 +192,18 @@ static json_t *slots_json(const struct slots *slots) {
     return list;
 }
 
+/* What the limit makes of a step. */
+static json_t *plan_json(const struct plan_memory *plan) {
+    json_t *object = json_object();
+    json_object_set_new(object, "bytes", output_number((double)plan->bytes));
+    json_object_set_new(object, "bytes_without_limit", output_number((double)plan->bytes_without));
+    json_object_set_new(object, "operations", json_integer(plan->nodes));
+    json_object_set_new(object, "operations_again", json_integer(plan->nodes_again));
+    json_object_set_new(object, "macs", output_number(plan->macs));
+    json_object_set_new(object, "macs_again", output_number(plan->macs_again));
+    return object;
+}
+
 static void print_document(const struct facts *facts, const char *path, bool is_space) {
     json_t *document = json_object(), *cost = json_object(), *memory = json_object();
     json_t *data = json_array();
@@ -193,6 +227,12 @@ static void print_document(const struct facts *facts, const char *path, bool is_
         json_object_set_new(memory, "total", output_number(facts->memory.total));
     }
     json_object_set_new(memory, "parameters", output_number(facts->memory.parameters));
+    json_object_set_new(memory, "limit", output_number(facts->spec->memory_limit));
+    json_object_set_new(memory, "search_plan", plan_json(&facts->memory.search_plan));
+    if (!is_space) {
+        json_object_set_new(memory, "retrain_plan", plan_json(&facts->memory.retrain_plan));
+        json_object_set_new(memory, "quantize_plan", plan_json(&facts->memory.quantize_plan));
+    }
     json_object_set_new(document, "memory", memory);
     for (int i = 0; i < facts->data_count; i++) {
         json_t *entry = json_object();

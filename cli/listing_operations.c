@@ -87,6 +87,7 @@ bool listing_operations(struct listing *listing, struct error *error) {
 static const char *setting_kind(const struct spec_setting *setting) {
     static const char *const names[] = {[SPEC_INTEGER] = "whole number",
                                         [SPEC_REAL] = "number",
+                                        [SPEC_BYTES] = "bytes",
                                         [SPEC_BOOLEAN] = "true or false",
                                         [SPEC_TEXT] = "text",
                                         [SPEC_CHOICE] = "choice",
@@ -103,6 +104,7 @@ static const char *setting_range(struct arena *arena, const struct spec_setting 
         return listing_range(arena, setting->minimum, setting->maximum);
     case SPEC_CHOICE:
         return join(arena, setting->choices);
+    case SPEC_BYTES:
     case SPEC_BOOLEAN:
     case SPEC_TEXT:
     case SPEC_TEXTS:

@@ -21,7 +21,8 @@ bool model_create(struct model *model, const struct space *space, struct paramet
     if (model->loss < 0) return false;
     graph_mark_output(graph, model->loss);
     graph_fuse(graph, false);
-    model->plan = plan_create(graph, (struct plan_options){.want = want}, error);
+    struct plan_options planning = {.want = want, .memory_limit = options->plan_memory};
+    model->plan = plan_create(graph, planning, error);
     return model->plan != NULL;
 }
 

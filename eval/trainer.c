@@ -105,7 +105,8 @@ static bool trainer_prepare(struct trainer *trainer, struct error *error) {
                                       .height = settings->patch,
                                       .width = settings->patch,
                                       .precision = job->precision,
-                                      .architecture = job->architecture};
+                                      .architecture = job->architecture,
+                                      .plan_memory = settings->plan_memory};
     struct sampler_spec sampling = {.patch = settings->patch,
                                     .half = SAMPLER_ALL,
                                     .seed = job->seed,

@@ -18,6 +18,9 @@ struct training_settings {
     double clip;         /* norm of the gradient; 0: none */
     double average;      /* decay of the exponential moving average of the weights; 0: none */
     bool augment;
+    /* Bytes that the plan of a step may take (plan.h), 0: no limit. Not a setting of its own: the
+     * pipeline finds it from the limit for the process. */
+    size_t plan_memory;
 };
 
 /* The optimizer's and the schedule's settings in their own terms. */

@@ -198,18 +198,17 @@ static size_t keep_some(struct plan *plan, size_t least, size_t limit) {
 }
 
 static bool too_large(const struct plan *plan, struct error *error) {
-    const double mebibyte = 1 << 20;
-    double needed = (double)plan->bytes / mebibyte;
-    double left = (double)plan->options.memory_limit / mebibyte;
+    double needed = (double)plan->bytes / 1e6;
+    double left = (double)plan->options.memory_limit / 1e6;
     if (!plan->options.want)
         return error_add(error, ERROR_SPEC,
-                         "the network needs %.1f MiB of memory for its tensors, but the memory "
-                         "limit leaves %.1f MiB; use smaller images or a higher limit",
+                         "the network needs %.1f MB of memory for its tensors, but the memory "
+                         "limit leaves %.1f MB; use smaller images or a higher limit",
                          needed, left);
     return error_add(error, ERROR_SPEC,
-                     "training needs at least %.1f MiB of memory for the network's tensors, even "
+                     "training needs at least %.1f MB of memory for the network's tensors, even "
                      "when they are computed again for the backward pass, but the memory limit "
-                     "leaves %.1f MiB; use a smaller batch, a smaller patch or a higher limit",
+                     "leaves %.1f MB; use a smaller batch, a smaller patch or a higher limit",
                      needed, left);
 }
 

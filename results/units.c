@@ -2,6 +2,8 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 
 static const char unknown[] = "–";
 
@@ -43,6 +45,25 @@ const char *units_count(double count, char buffer[UNITS_BYTES]) {
 const char *units_file_size(double bytes, char buffer[UNITS_BYTES]) {
     static const char *const prefixes[] = {"k", "M", "G", "T", "P"};
     return units_scaled(bytes, prefixes, 5, "B", buffer);
+}
+
+bool units_read_bytes(const char *text, double *bytes) {
+    static const struct {
+        const char *name;
+        double bytes;
+    } units[] = {{"", 1},      {"B", 1},        {"kB", 1e3},     {"MB", 1e6},     {"GB", 1e9},
+                 {"TB", 1e12}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}};
+    if (*text < '0' || *text > '9') return false;
+    char *end;
+    double number = strtod(text, &end);
+    while (*end == ' ')
+        end++;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcasecmp(end, units[i].name) != 0) continue;
+        *bytes = number * units[i].bytes;
+        return isfinite(*bytes);
+    }
+    return false;
 }
 
 const char *units_psnr(double decibel, char buffer[UNITS_BYTES]) {

@@ -2,6 +2,7 @@
 #ifndef TAMIS_RESULTS_UNITS_H
 #define TAMIS_RESULTS_UNITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { UNITS_BYTES = 32 }; /* enough for every text that is made here */
@@ -13,6 +14,8 @@ const char *units_operations(double operations, char buffer[UNITS_BYTES]);
 const char *units_count(double count, char buffer[UNITS_BYTES]);
 /* Bytes in decimal units: "412 B", "1.234 kB", "6.080 MB". */
 const char *units_file_size(double bytes, char buffer[UNITS_BYTES]);
+/* Reads bytes, the other way round: "1234", "600 MiB", "2GB"; false for what is not a size. */
+bool units_read_bytes(const char *text, double *bytes);
 /* "28.42" (dB), "∞" for infinite, "–" for not measured (NaN). */
 const char *units_psnr(double decibel, char buffer[UNITS_BYTES]);
 /* "0.8104"; "–" for NaN. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 struct pipeline {
+    struct spec own; /* the spec, with what the memory limit leaves for the plans */
     const struct spec *spec;
     const struct pipeline_options *options;
     struct run run;
@@ -24,7 +25,8 @@ struct pipeline {
 /* Settings that may differ when a run is resumed: none of them changes a result. */
 static bool may_differ(const char *line, size_t length) {
     /* The space may lie elsewhere now; its checksum is compared. */
-    static const char *const keys[] = {"out: ", "threads: ", "space: ", "  interval: "};
+    static const char *const keys[] = {
+        "out: ", "threads: ", "space: ", "memory_limit: ", "  interval: "};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (length >= strlen(keys[i]) && strncmp(line, keys[i], strlen(keys[i])) == 0) return true;
     return false;
@@ -138,6 +140,9 @@ static bool prepare(struct pipeline *pipeline, struct error *error) {
     ok &= pipeline_open_data(spec, "data.valid", spec->data.valid, 0, &pipeline->valid, error) &&
           pipeline_check_images(spec, space, "data.valid", &pipeline->valid, error);
     if (stages & PIPELINE_EVALUATE) ok &= pipeline_check_tests(spec, space, error);
+    if (ok && spec->memory_limit > 0)
+        ok = pipeline_limit_memory(&pipeline->own, space, &pipeline->train, &pipeline->valid,
+                                   stages, error);
     if (ok && pipeline->options->architecture) {
         pipeline->searched =
             architecture_read(pipeline->options->architecture, pipeline->space, error);
@@ -218,7 +223,8 @@ static bool run_stages(struct pipeline *pipeline, struct result_list *results,
 bool pipeline_run(const struct spec *spec, const struct pipeline_options *options,
                   struct result_list *results, struct error *error) {
     struct pipeline pipeline = {
-        .spec = spec, .options = options, .run = {.lock = -1}, .journal = {.file = -1}};
+        .own = *spec, .options = options, .run = {.lock = -1}, .journal = {.file = -1}};
+    pipeline.spec = &pipeline.own;
     bool ok = prepare(&pipeline, error) && open_folder(&pipeline, error) &&
               run_stages(&pipeline, results, error);
     journal_close(&pipeline.journal);

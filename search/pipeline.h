@@ -6,6 +6,7 @@
 #ifndef TAMIS_SEARCH_PIPELINE_H
 #define TAMIS_SEARCH_PIPELINE_H
 
+#include "ops/plan.h"
 #include "results/result.h"
 #include "search/run_search.h"
 #include "search/spec.h"
@@ -57,11 +58,20 @@ bool pipeline_report(const char *run_path, const char *output, struct error *err
  * parameters, optimizers and data. */
 struct pipeline_memory {
     double search, retrain, quantize, evaluate; /* arenas of the plans */
+    /* What the memory limit makes of them: the arenas without it, what is computed again. */
+    struct plan_memory search_plan, retrain_plan, quantize_plan;
     double parameters; /* weights, gradients, moments, snapshots of the largest stage */
     double data;       /* training and validation images */
     double total;      /* what the process is expected to use at its peak */
 };
 bool pipeline_memory(const struct spec *spec, const struct space *space,
                      struct pipeline_memory *memory, struct error *error);
+
+/* Finds from spec->memory_limit what the plans of the stages (pipeline_stages bits) may take beside
+ * the program, the data and the parameters with their optimizer, into the stages' `plan_memory`. An
+ * error where a stage cannot keep to the limit. */
+bool pipeline_limit_memory(struct spec *spec, const struct space *space,
+                           const struct dataset *train, const struct dataset *valid,
+                           unsigned stages, struct error *error);
 
 #endif

@@ -4,6 +4,7 @@
 #include "eval/model.h"
 #include "eval/quantize.h"
 #include "ops/graph_fuse.h"
+#include "results/units.h"
 #include "search/pipeline.h"
 #include "search/supernet.h"
 #include <string.h>
@@ -63,6 +64,7 @@ static double compare_bytes(const struct data_memory *data, int scale) {
 /* A network's plan and the parameters that it runs with. */
 struct network_memory {
     double arena;
+    struct plan_memory plan;
     double weights, alpha, state; /* bytes of the values */
 };
 
@@ -108,6 +110,7 @@ static bool measure_network(const struct space *space, const struct network_opti
     if (ok)
         *memory = (struct network_memory){
             .arena = (double)plan_bytes(model.plan),
+            .plan = plan_memory(model.plan),
             .weights = (double)parameters->sizes[PARAMETER_WEIGHT] * sizeof(float),
             .alpha = (double)parameters->sizes[PARAMETER_ALPHA] * sizeof(float),
             .state = (double)parameters->sizes[PARAMETER_STATE] * sizeof(float)};
@@ -147,60 +150,115 @@ static struct network_options patches(const struct training_settings *settings,
     return (struct network_options){.batch = settings->batch,
                                     .height = settings->patch,
                                     .width = settings->patch,
-                                    .precision = precision};
+                                    .precision = precision,
+                                    .plan_memory = settings->plan_memory};
 }
 
-static void note_peak(struct pipeline_memory *memory, double peak, double parameters) {
+/* A stage of training: its network, and what the process takes beside the network's arena. */
+struct stage_memory {
+    const char *name;
+    struct network_memory network;
+    double beside;
+    double parameters; /* that part of `beside` which is parameters, moments and snapshots */
+};
+
+static void note_stage(struct pipeline_memory *memory, const struct stage_memory *stage) {
+    double peak = stage->network.arena + stage->beside;
     if (peak <= memory->total) return;
     memory->total = peak;
-    memory->parameters = parameters;
+    memory->parameters = stage->parameters;
 }
 
 /* Training, and the largest peak of it: while a checkpoint is put together. */
-static void note_training(struct pipeline_memory *memory, const struct network_memory *network,
-                          const struct training_settings *settings) {
-    double parameters = training_bytes(network, settings);
-    note_peak(memory, network->arena + parameters + trained_state(network, settings), parameters);
+static void training_beside(struct stage_memory *stage, const struct training_settings *settings,
+                            double data) {
+    stage->parameters = training_bytes(&stage->network, settings);
+    stage->beside = data + stage->parameters + trained_state(&stage->network, settings);
+}
+
+static bool measure_trained(const struct spec *spec, const struct space *space,
+                            struct network_memory *trained, struct error *error) {
+    const struct training_settings *settings = &spec->search.weights;
+    struct network_options options = supernet_options(spec);
+    if (strategy_find(spec->search.strategy)->parameters)
+        return measure_network(space, &options, settings, WANT_WEIGHTS | WANT_ALPHA, trained,
+                               error);
+    return measure_derived(space, patches(settings, NETWORK_FLOAT), settings, trained, error);
 }
 
 /* What is trained in a search stays while architectures are rated beside it. */
 static bool measure_search(const struct spec *spec, const struct space *space,
-                           const struct data_memory *valid, struct pipeline_memory *memory,
+                           const struct data_memory *valid, double data, struct stage_memory *stage,
                            struct error *error) {
     const struct training_settings *settings = &spec->search.weights;
     bool has_supernet = strategy_find(spec->search.strategy)->parameters != NULL;
-    struct network_options options = supernet_options(spec);
+    struct network_options derived = patches(settings, NETWORK_FLOAT);
     struct network_options rated = {.batch = 1, .height = valid->height, .width = valid->width};
-    struct network_memory trained, statistics, rating;
-    bool ok =
-        has_supernet
-            ? measure_network(space, &options, settings, WANT_WEIGHTS | WANT_ALPHA, &trained, error)
-            : measure_derived(space, patches(settings, NETWORK_FLOAT), settings, &trained, error);
-    ok = ok && measure_derived(space, patches(settings, NETWORK_FLOAT), NULL, &statistics, error) &&
-         measure_derived(space, rated, NULL, &rating, error);
-    if (!ok) return false;
-    memory->search = trained.arena;
-    note_training(memory, &trained, settings);
-    double kept = training_bytes(&trained, settings) - trained_state(&trained, settings);
+    struct network_memory statistics, rating;
+    derived.plan_memory = 0;
+    stage->name = "search";
+    if (!measure_trained(spec, space, &stage->network, error) ||
+        !measure_derived(space, derived, NULL, &statistics, error) ||
+        !measure_derived(space, rated, NULL, &rating, error))
+        return false;
+    training_beside(stage, settings, data);
+    double kept = stage->parameters - trained_state(&stage->network, settings);
     /* Batch norms are recomputed on training patches before the images are looked at. */
     double arena =
         statistics.state > 0 && statistics.arena > rating.arena ? statistics.arena : rating.arena;
-    note_peak(memory,
-              trained.arena + kept + (has_supernet ? allocated(&rating) : 0) + arena +
-                  compare_bytes(valid, spec->scale),
-              kept);
+    double beside = data + kept + (has_supernet ? allocated(&rating) : 0) + arena +
+                    compare_bytes(valid, spec->scale);
+    if (beside > stage->beside) {
+        stage->beside = beside;
+        stage->parameters = kept;
+    }
     return true;
 }
 
 static bool measure_training(const struct space *space, const struct training_settings *settings,
-                             enum network_precision precision, double *arena,
-                             struct pipeline_memory *memory, struct error *error) {
-    struct network_memory network;
-    if (!measure_derived(space, patches(settings, precision), settings, &network, error))
+                             enum network_precision precision, double data,
+                             struct stage_memory *stage, struct error *error) {
+    stage->name = precision == NETWORK_FLOAT ? "retraining" : "quantization";
+    if (!measure_derived(space, patches(settings, precision), settings, &stage->network, error))
         return false;
-    *arena = network.arena;
-    note_training(memory, &network, settings);
+    training_beside(stage, settings, data);
     return true;
+}
+
+/* The stages that train, with what a plan of theirs may take. */
+enum { STAGES = 3 };
+static bool measure_stage(const struct spec *spec, const struct space *space, int index,
+                          const struct data_memory *valid, double data, struct stage_memory *stage,
+                          struct error *error) {
+    if (index == 0) return measure_search(spec, space, valid, data, stage, error);
+    return index == 1
+               ? measure_training(space, &spec->retrain, NETWORK_FLOAT, data, stage, error)
+               : measure_training(space, &spec->quantize, NETWORK_QUANTIZED, data, stage, error);
+}
+
+/* Measures a stage; where it does not keep to the spec's limit, sets what that leaves for its plan
+ * in `settings` (of this spec) and measures it again. */
+static bool limit_stage(struct spec *spec, const struct space *space, int index,
+                        const struct data_memory *valid, double data, struct stage_memory *stage,
+                        struct error *error) {
+    struct training_settings *settings[STAGES] = {&spec->search.weights, &spec->retrain,
+                                                  &spec->quantize};
+    settings[index]->plan_memory = 0;
+    if (!measure_stage(spec, space, index, valid, data, stage, error)) return false;
+    double left = spec->memory_limit - stage->beside;
+    if (spec->memory_limit <= 0 || stage->network.arena <= left) return true;
+    struct position position = spec_position(spec, "memory_limit");
+    char text[UNITS_BYTES];
+    if (left < 1)
+        return error_at(error, ERROR_SPEC, position,
+                        "memory_limit: the %s needs %s beside the network's tensors: for the "
+                        "program, the images, the parameters and their optimizer; use a higher "
+                        "limit, fewer or smaller images or a smaller network",
+                        stage->name, units_file_size(stage->beside, text));
+    settings[index]->plan_memory = (size_t)left;
+    struct error inner = {0};
+    if (measure_stage(spec, space, index, valid, data, stage, &inner)) return true;
+    return error_at(error, inner.code, position, "memory_limit: %s: %s", stage->name, inner.text);
 }
 
 /* The test sets are there only while they are measured. */
@@ -215,10 +273,10 @@ static bool measure_evaluation(const struct spec *spec, const struct space *spac
         struct network_memory network;
         if (!measure_derived(space, options, NULL, &network, error)) return false;
         if (network.arena > memory->evaluate) memory->evaluate = network.arena;
-        note_peak(memory,
-                  network.arena + allocated(&network) + tests->bytes +
-                      compare_bytes(data, spec->scale),
-                  allocated(&network));
+        struct stage_memory stage = {.network = network, .parameters = allocated(&network)};
+        stage.beside = memory->data + process_bytes + stage.parameters + tests->bytes +
+                       compare_bytes(data, spec->scale);
+        note_stage(memory, &stage);
     }
     return true;
 }
@@ -231,12 +289,44 @@ bool pipeline_memory(const struct spec *spec, const struct space *space,
     ok &= add_data(spec, "data.valid", spec->data.valid, &valid, error);
     for (int i = 0; i < spec->data.test.count; i++)
         ok &= add_data(spec, "data.test", spec->data.test.items[i], &tests, error);
-    ok = ok && measure_search(spec, space, &valid, memory, error) &&
-         measure_training(space, &spec->retrain, NETWORK_FLOAT, &memory->retrain, memory, error) &&
-         measure_training(space, &spec->quantize, NETWORK_QUANTIZED, &memory->quantize, memory,
-                          error) &&
-         measure_evaluation(spec, space, &valid, &tests, memory, error);
+    if (!ok) return false;
+    struct spec own = *spec;
+    double *arenas[STAGES] = {&memory->search, &memory->retrain, &memory->quantize};
+    struct plan_memory *plans[STAGES] = {&memory->search_plan, &memory->retrain_plan,
+                                         &memory->quantize_plan};
     memory->data = train.bytes + valid.bytes;
-    memory->total += memory->data + process_bytes;
-    return ok;
+    for (int i = 0; i < STAGES; i++) {
+        struct stage_memory stage;
+        if (!limit_stage(&own, space, i, &valid, memory->data + process_bytes, &stage, error))
+            return false;
+        note_stage(memory, &stage);
+        *arenas[i] = stage.network.arena;
+        *plans[i] = stage.network.plan;
+    }
+    return measure_evaluation(spec, space, &valid, &tests, memory, error);
+}
+
+bool pipeline_limit_memory(struct spec *spec, const struct space *space,
+                           const struct dataset *train, const struct dataset *valid,
+                           unsigned stages, struct error *error) {
+    static const unsigned bits[STAGES] = {PIPELINE_SEARCH, PIPELINE_RETRAIN | PIPELINE_BASELINES,
+                                          PIPELINE_QUANTIZE | PIPELINE_BASELINES};
+    struct data_memory images = {0};
+    for (size_t i = 0; i < valid->count; i++)
+        note_size(&images, valid->images[i].low.height, valid->images[i].low.width);
+    double data = (double)dataset_bytes(train) + (double)dataset_bytes(valid) + process_bytes;
+    for (int i = 0; i < STAGES; i++) {
+        struct stage_memory stage;
+        if (!(stages & bits[i])) continue;
+        if (!limit_stage(spec, space, i, &images, data, &stage, error)) return false;
+        const struct plan_memory *plan = &stage.network.plan;
+        char with[UNITS_BYTES], without[UNITS_BYTES];
+        if (plan->nodes_again)
+            log_info("%s: %s of tensors instead of %s; %d of %d operations and %.0f%% of the MACs "
+                     "are computed again for the backward pass",
+                     stage.name, units_file_size((double)plan->bytes, with),
+                     units_file_size((double)plan->bytes_without, without), plan->nodes_again,
+                     plan->nodes, plan->macs > 0 ? 100 * plan->macs_again / plan->macs : 0);
+    }
+    return true;
 }

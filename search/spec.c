@@ -1,6 +1,7 @@
 #include "search/spec.h"
 #include "core/file.h"
 #include "results/text.h"
+#include "results/units.h"
 #include "search/strategy.h"
 #include <math.h>
 #include <stdio.h>
@@ -28,6 +29,18 @@ static bool read_integer(const struct spec_setting *setting, const struct yaml_n
         return false;
     *out = (int)value;
     return true;
+}
+
+static bool read_bytes(const struct spec_setting *setting, const struct yaml_node *node,
+                       double *out, struct error *error) {
+    const char *text;
+    if (!yaml_to_string(node, &text, error)) return false;
+    if (!units_read_bytes(text, out))
+        return error_at(error, ERROR_SPEC, node->position,
+                        "%s cannot be \"%s\"; it is a number of bytes, or one with a unit such as "
+                        "600 MiB or 2 GB",
+                        setting->key, text);
+    return check_range(setting, node, *out, error);
 }
 
 static bool read_choice(const struct spec_setting *setting, const struct yaml_node *node, int *out,
@@ -91,6 +104,8 @@ static bool read_setting(struct spec *spec, const struct spec_setting *setting,
         return read_integer(setting, node, out, error);
     case SPEC_REAL:
         return yaml_to_real(node, out, error) && check_range(setting, node, *(double *)out, error);
+    case SPEC_BYTES:
+        return read_bytes(setting, node, out, error);
     case SPEC_BOOLEAN:
         return yaml_to_boolean(node, out, error);
     case SPEC_TEXT:
@@ -307,6 +322,7 @@ static void write_value(struct text *text, const struct spec *spec,
         text_format(text, "%d", *(const int *)value);
         break;
     case SPEC_REAL:
+    case SPEC_BYTES:
         write_real(text, *(const double *)value);
         break;
     case SPEC_BOOLEAN:

@@ -52,6 +52,7 @@ struct spec {
     const char *space;
     const char *out; /* run folder; default runs/<name> */
     int seed, threads, scale;
+    double memory_limit; /* bytes of the process while it trains; 0: none */
     int let_count;
     const char *let_names[SPACE_MAX_LET];
     double let_values[SPACE_MAX_LET];
@@ -79,6 +80,7 @@ struct spec {
 enum spec_kind {
     SPEC_INTEGER,
     SPEC_REAL,
+    SPEC_BYTES, /* a double; "600 MiB", "2 GB", or a number of bytes */
     SPEC_BOOLEAN,
     SPEC_TEXT,
     SPEC_CHOICE,

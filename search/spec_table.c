@@ -65,6 +65,9 @@ const struct spec_setting spec_settings[] = {
     {"seed", SPEC_INTEGER, AT(seed), 0, INT_MAX, "1", NULL, "seed of everything random"},
     {"threads", SPEC_INTEGER, AT(threads), 0, 1024, "0", NULL,
      "threads; 0: one for each processor. The results do not depend on it"},
+    {"memory_limit", SPEC_BYTES, AT(memory_limit), 0, 1e15, "0", NULL,
+     "memory that the process may take while it trains, such as 600 MiB or 2 GB (a number alone: "
+     "bytes); what does not fit is computed again; 0: no limit"},
     {"scale", SPEC_INTEGER, AT(scale), 1, 16, "4", NULL, "how many times larger the output is"},
 
     {"data.train", SPEC_TEXT, AT(data.train), 0, 0, "leaves", NULL,

@@ -59,6 +59,7 @@ struct network_options supernet_options(const struct spec *spec) {
                                     .height = spec->search.weights.patch,
                                     .width = spec->search.weights.patch,
                                     .precision = precisions[spec->search.precision],
+                                    .plan_memory = spec->search.weights.plan_memory,
                                     .noise_uniform = spec->search.noise == 1,
                                     .noise_detached = spec->search.noise_gradient == 1};
 }

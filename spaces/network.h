@@ -25,6 +25,7 @@ struct network_options {
     const struct architecture *architecture; /* NULL: the supernet */
     bool noise_uniform;                      /* NETWORK_NOISE: uniform instead of normal noise */
     bool noise_detached;                     /* NETWORK_NOISE: the released code's gradient */
+    size_t plan_memory; /* bytes that the plan of a training step may take (plan.h); 0: no limit */
     bool observe; /* keep the input of every quantizable convolution as an output */
 };
 

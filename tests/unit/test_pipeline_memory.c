@@ -87,7 +87,14 @@ static void check_announced(void **state, const char *const *settings, unsigned 
            memory.total / 1e6, memory.search / 1e6, memory.retrain / 1e6, memory.quantize / 1e6,
            memory.parameters / 1e6, memory.data / 1e6, measured / 1e6,
            100 * (memory.total / measured - 1));
+    double limit = spec.memory_limit;
     spec_free(&spec);
+    if (limit > 0) {
+        assert_true(memory.search_plan.nodes_again > 0);
+        assert_true(memory.search_plan.bytes < memory.search_plan.bytes_without);
+        assert_true(memory.total <= limit);
+        assert_true(measured <= 1.02 * limit); /* the program itself is an estimate */
+    }
     assert_true(memory.total > at_least);
     assert_true(fabs(memory.total - measured) <= 0.1 * measured);
 }
@@ -137,16 +144,95 @@ static void data_and_large_validation_images_count_too(void **state) {
     check_announced(state, settings, PIPELINE_ALL, 150e6);
 }
 
+static void a_limited_search_keeps_to_its_limit(void **state) {
+    const char *const settings[] = {"space=rfdn_small",
+                                    "search.batch=10",
+                                    "search.patch=48",
+                                    "retrain.batch=4",
+                                    "memory_limit=180 MiB",
+                                    "quantize.batch=4",
+                                    NULL};
+    check_announced(state, settings, PIPELINE_SEARCH | PIPELINE_RETRAIN, 150e6);
+}
+
+/* Searches with the settings; the bits of all files that depend on the result. */
+static void search_in(void **state, const char *folder, const char *limit) {
+    struct error error = {0};
+    struct spec spec;
+    struct result_list results = {0};
+    char out[600];
+    const char *settings[] = {"space=quantnas_small",
+                              "search.epochs=1",
+                              "search.steps_per_epoch=3",
+                              "search.warm_up=0",
+                              "search.batch=4",
+                              "data.valid_count=2",
+                              "data.train_count=8",
+                              limit,
+                              out};
+    snprintf(out, sizeof out, "out=%s", temporary_path(state, folder));
+    search_setup_need(
+        spec_read(&spec, NULL, settings, sizeof settings / sizeof settings[0], &error), &error);
+    struct pipeline_options options = {.stages = PIPELINE_SEARCH};
+    search_setup_need(pipeline_run(&spec, &options, &results, &error), &error);
+    spec_free(&spec);
+}
+
+static void a_limited_search_finds_the_same(void **state) {
+    struct error error = {0};
+    struct spec spec;
+    struct pipeline_memory memory;
+    const char *const settings[] = {"space=quantnas_small", "search.batch=4",  "data.valid_count=2",
+                                    "data.train_count=8",   "retrain.batch=1", "quantize.batch=1"};
+    search_setup_need(spec_read(&spec, NULL, settings, 6, &error), &error);
+    struct space *space = spec_space(&spec, &error);
+    search_setup_need(space && pipeline_memory(&spec, space, &memory, &error), &error);
+    char limit[64];
+    double bytes = memory.total - 0.4 * memory.search;
+    snprintf(limit, sizeof limit, "memory_limit=%.0f", bytes);
+    search_in(state, "full", "memory_limit=0");
+    search_in(state, "limited", limit);
+    static const char *const files[] = {"arch.yaml", "checkpoint/supernet.safetensors"};
+    for (int i = 0; i < 2; i++) {
+        char *data[2], path[100];
+        size_t size[2];
+        for (int k = 0; k < 2; k++) {
+            snprintf(path, sizeof path, "%s/%s", k ? "limited" : "full", files[i]);
+            search_setup_need(
+                file_read(temporary_path(state, path), ERROR_FAILED, &data[k], &size[k], &error),
+                &error);
+        }
+        assert_int_equal(size[0], size[1]);
+        assert_memory_equal(data[0], data[1], size[0]);
+        memory_free(data[0]);
+        memory_free(data[1]);
+    }
+    /* Far too little: the sentence names the setting and says what is needed. */
+    spec.memory_limit = memory.total - 0.99 * memory.search;
+    assert_false(pipeline_memory(&spec, space, &memory, &error));
+    assert_non_null(strstr(error.text, "memory_limit: search: training needs at least"));
+    memset(&error, 0, sizeof error);
+    spec.memory_limit = 1e6;
+    assert_false(pipeline_memory(&spec, space, &memory, &error));
+    assert_non_null(strstr(error.text, "beside the network's tensors"));
+    space_free(space);
+    spec_free(&spec);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, temporary_setup, temporary_teardown)
 
 int main(void) {
     log_set_level(LOG_QUIET);
     const struct CMUnitTest tests[] = {
         IN_FOLDER(a_search_takes_what_was_announced),
+        IN_FOLDER(a_limited_search_keeps_to_its_limit),
         IN_FOLDER(direct_quantization_takes_what_was_announced),
         IN_FOLDER(retraining_takes_what_was_announced),
         IN_FOLDER(many_parameters_take_what_was_announced),
         IN_FOLDER(data_and_large_validation_images_count_too),
+        /* Last: it starts threads here, and children of a process that has some cannot use theirs.
+         */
+        IN_FOLDER(a_limited_search_finds_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

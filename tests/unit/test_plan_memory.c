@@ -247,7 +247,7 @@ static void a_limit_that_cannot_be_kept_is_a_sentence(void **state) {
     struct plan_options options = {.want = WANT_INPUTS, .memory_limit = 64 << 10};
     assert_null(plan_create(network.graph, options, &error));
     assert_non_null(strstr(error.text, "training needs at least 0."));
-    assert_non_null(strstr(error.text, "leaves 0.1 MiB; use a smaller batch"));
+    assert_non_null(strstr(error.text, "leaves 0.1 MB; use a smaller batch"));
     memset(&error, 0, sizeof error);
     options.want = 0;
     assert_null(plan_create(network.graph, options, &error));

@@ -293,6 +293,7 @@ static void check_round_trip(struct spec *spec) {
             assert_int_equal(*(const int *)a, *(const int *)b);
             break;
         case SPEC_REAL:
+        case SPEC_BYTES:
             assert_true(*(const double *)a == *(const double *)b);
             break;
         case SPEC_BOOLEAN:
@@ -365,6 +366,7 @@ static void every_setting_can_be_set(void **state) {
         switch (setting->kind) {
         case SPEC_INTEGER:
         case SPEC_REAL:
+        case SPEC_BYTES:
             snprintf(override, sizeof override, "%s=%.17g", setting->key,
                      setting->minimum > 0 ? setting->minimum : 0);
             break;

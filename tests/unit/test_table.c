@@ -104,6 +104,23 @@ static void operations_have_four_significant_digits(void **state) {
         assert_string_equal(units_operations(cases[i].value, buffer), cases[i].text);
     assert_string_equal(units_file_size(412, buffer), "412 B");
     assert_string_equal(units_file_size(6080000, buffer), "6.080 MB");
+    static const struct {
+        const char *text;
+        double bytes;
+    } sizes[] = {{"0", 0},       {"1234", 1234},     {"600 MiB", 600 * 0x1p20},
+                 {"2GB", 2e9},   {"1.5 kB", 1500},   {"3 gib", 3 * 0x1p30},
+                 {"7 B", 7},     {"1e3", 1000},      {"2 TiB", 0x1p41},
+                 {"4 TB", 4e12}, {"0x10 KiB", 16384}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        double bytes = -1;
+        assert_true(units_read_bytes(sizes[i].text, &bytes));
+        assert_true(bytes == sizes[i].bytes);
+    }
+    static const char *const none[] = {"", "MB", "-1", "5 XB", "5 MB or so", " 5", "inf", "1e999"};
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        double bytes;
+        assert_false(units_read_bytes(none[i], &bytes));
+    }
     assert_string_equal(units_psnr(INFINITY, buffer), "∞");
     assert_string_equal(units_psnr(28.424, buffer), "28.42");
     assert_string_equal(units_ssim(0.81036, buffer), "0.8104");
