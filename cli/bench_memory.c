@@ -2,6 +2,7 @@
 #include "cli/bench_workload.h"
 #include "cli/output.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "results/units.h"
 #include <stdio.h>
 #include <string.h>
@@ -15,11 +16,16 @@ static const struct {
 } works[] = {{WORKLOAD_SEARCH, false}, {WORKLOAD_RETRAIN, false}, {WORKLOAD_RETRAIN, true}};
 enum { WORK_COUNT = sizeof works / sizeof works[0] };
 
+/* And the limits to their arenas, as shares of what they take without one; 1 is no limit. */
+static const double shares[] = {1, 0.75, 0.5};
+enum { SHARE_COUNT = sizeof shares / sizeof shares[0] };
+
 /* What a process of its own says of one work. */
 struct answer {
     bool ok;
     double arena, parameters, images; /* planned, bytes */
     double before, peak;              /* largest resident set before and after */
+    double seconds;                   /* of the last step */
     struct error error;
 };
 
@@ -27,8 +33,11 @@ static void run_work(const struct workload_settings *settings, struct answer *an
     struct workload workload;
     answer->before = (double)memory_peak_resident_bytes();
     answer->ok = workload_create(&workload, settings, &answer->error);
-    for (int64_t step = 0; answer->ok && step < 2; step++)
+    for (int64_t step = 0; answer->ok && step < 2; step++) {
+        double begin = clock_seconds();
         answer->ok = workload_step(&workload, step, &answer->error);
+        answer->seconds = clock_seconds() - begin;
+    }
     if (answer->ok) {
         answer->arena = (double)plan_bytes(workload_plan(&workload));
         answer->parameters = workload_parameter_bytes(&workload);
@@ -70,20 +79,63 @@ static bool run_apart(const struct workload_settings *settings, struct answer *a
     return error_add(error, answer->error.code, "%s", answer->error.text);
 }
 
-static json_t *answer_json(const struct bench_target *target,
-                           const struct workload_settings *settings, const struct answer *answer,
-                           double planned) {
+static void add_row(const struct bench_target *target, const struct workload_settings *settings,
+                    double share, const struct answer *answer, struct table *table, json_t *rows) {
+    char text[UNITS_BYTES];
+    double planned = answer->arena + answer->parameters + answer->images + answer->before;
     json_t *row = json_object();
     json_object_set_new(row, "of", output_text(target->name));
     json_object_set_new(row, "work", json_string(bench_work_name(settings)));
     json_object_set_new(row, "mode", json_string(bench_mode_name(settings)));
+    json_object_set_new(row, "limit_share", json_number(share));
     json_object_set_new(row, "arena_bytes", output_number(answer->arena));
     json_object_set_new(row, "parameter_bytes", output_number(answer->parameters));
     json_object_set_new(row, "image_bytes", output_number(answer->images));
     json_object_set_new(row, "planned_memory_bytes", output_number(planned));
     json_object_set_new(row, "peak_memory_bytes", output_number(answer->peak));
     json_object_set_new(row, "peak_of_planned", json_number(answer->peak / planned));
-    return row;
+    json_object_set_new(row, "seconds_per_step", json_number(answer->seconds));
+    json_array_append_new(rows, row);
+    table_cell(table, target->name);
+    table_cell_format(table, "%s, %s", bench_work_name(settings), bench_mode_name(settings));
+    if (share < 1)
+        table_cell_format(table, "%.0f %%", 100 * share);
+    else
+        table_cell(table, "none");
+    table_cell(table, units_file_size(answer->arena, text));
+    table_cell(table, units_file_size(answer->parameters, text));
+    table_cell(table, units_file_size(planned, text));
+    table_cell(table, units_file_size(answer->peak, text));
+    table_cell_format(table, "%.3f", answer->peak / planned);
+    table_cell_format(table, "%.1f", 1e3 * answer->seconds);
+}
+
+/* One work without a limit, then under each. A limit that not even recomputing everything keeps to
+ * has no row. */
+static bool measure_work(const struct bench_target *target,
+                         const struct workload_settings *settings, struct table *table,
+                         json_t *rows, struct error *error) {
+    struct spec spec = *settings->spec;
+    struct workload_settings own = *settings;
+    double whole = 0;
+    own.spec = &spec;
+    for (int i = 0; i < SHARE_COUNT; i++) {
+        static struct answer answer;
+        memset(&answer, 0, sizeof answer);
+        struct error refused = {0};
+        size_t limit = shares[i] < 1 ? (size_t)(shares[i] * whole) : 0;
+        spec.search.weights.plan_memory = limit;
+        spec.retrain.plan_memory = limit;
+        spec.quantize.plan_memory = limit;
+        if (!run_apart(&own, &answer, i ? &refused : error)) {
+            if (!i) return false;
+            log_info("%s, %s: %s", target->name, bench_work_name(settings), refused.text);
+            continue;
+        }
+        if (!i) whole = answer.arena;
+        add_row(target, settings, shares[i], &answer, table, rows);
+    }
+    return true;
 }
 
 static bool measure(const struct bench_target *target, struct table *table, json_t *rows,
@@ -91,32 +143,19 @@ static bool measure(const struct bench_target *target, struct table *table, json
     struct architecture *architecture = architecture_create(target->space);
     bool ok = true;
     for (int i = 0; ok && i < WORK_COUNT; i++) {
-        static struct answer answer;
-        char text[UNITS_BYTES];
         struct workload_settings settings = target->settings;
         settings.kind = works[i].kind;
         settings.quantized = works[i].quantized;
         settings.architecture = architecture;
-        memset(&answer, 0, sizeof answer);
-        ok = run_apart(&settings, &answer, error);
-        if (!ok) break;
-        double planned = answer.arena + answer.parameters + answer.images + answer.before;
-        json_array_append_new(rows, answer_json(target, &settings, &answer, planned));
-        table_cell(table, target->name);
-        table_cell_format(table, "%s, %s", bench_work_name(&settings), bench_mode_name(&settings));
-        table_cell(table, units_file_size(answer.arena, text));
-        table_cell(table, units_file_size(answer.parameters, text));
-        table_cell(table, units_file_size(planned, text));
-        table_cell(table, units_file_size(answer.peak, text));
-        table_cell_format(table, "%.3f", answer.peak / planned);
+        ok = measure_work(target, &settings, table, rows, error);
     }
     architecture_free(architecture);
     return ok;
 }
 
 bool bench_memory(const struct options *options, struct error *error) {
-    static const char *const titles[] = {"of",      "work",     "arena", "parameters",
-                                         "planned", "measured", "ratio"};
+    static const char *const titles[] = {"of",      "work",     "limit", "arena",    "parameters",
+                                         "planned", "measured", "ratio", "ms a step"};
     if (options->words.count < 3)
         return error_add(error, ERROR_SPEC,
                          "\"tamis bench memory\" needs a SPEC or SPACE; for example: tamis bench "
@@ -127,7 +166,7 @@ bool bench_memory(const struct options *options, struct error *error) {
             "\"tamis bench memory\" measures searches and retraining: leave --work out");
     struct table table = {0};
     for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++)
-        table_column(&table, titles[i], i < 2 ? TABLE_LEFT : TABLE_RIGHT);
+        table_column(&table, titles[i], i < 3 ? TABLE_LEFT : TABLE_RIGHT);
     json_t *rows = json_array();
     bool ok = true;
     for (size_t i = 2; ok && i < options->words.count; i++) {

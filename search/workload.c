@@ -68,7 +68,8 @@ static bool create_retraining(struct workload *workload, struct error *error) {
                                       .height = training->patch,
                                       .width = training->patch,
                                       .precision = derived_precision(settings),
-                                      .architecture = settings->architecture};
+                                      .architecture = settings->architecture,
+                                      .plan_memory = training->plan_memory};
     if (!create_parameters(workload, error) ||
         !model_create(&workload->model, settings->space, workload->parameters, &options,
                       (enum model_loss)training->loss, WANT_WEIGHTS, error))

@@ -26,7 +26,8 @@ SEARCH_TITLES = {
     "noise": "noise, candidates apart",
     "uniform": "uniform noise, candidates apart",
     "direct": "direct quantization",
-    "float": "float",
+    "float": "float, candidates apart",
+    "float_merged": "float, merged",
 }
 
 
@@ -123,31 +124,31 @@ def published_factor(section, ours):
     return seconds / ours["seconds_per_step"]
 
 
-def steps(results, section):
+def steps(found, width, peers):
+    """A row for each way of searching; `peers` has PyTorch's steps."""
     lines = []
-    for name, pair in results[section].items():
-        ours, torch = pair["tamis"], pair.get("torch")
-        factor = f"{published_factor(section, ours):.1f} ×"
+    for name, ours in found.items():
+        torch = peers.get("direct" if name == "direct" else "noise", {}).get("torch")
+        has_noise = name in ("merged", "noise", "uniform")
         cells = [
             SEARCH_TITLES[name],
             f"{ours['seconds_per_step']:.3f} s",
             f"{ours['gflops']:.0f}",
             f"{ours['fraction_of_peak']:.2f}",
             mebibytes(ours["peak_memory_bytes"]),
-            factor if name in ("merged", "noise", "uniform") else "–",
+            f"{published_factor(width, ours):.1f} ×" if has_noise else "–",
         ]
-        if section == "search":
+        if peers:
             cells.append(
-                f"{torch['seconds']:.2f} s: {torch['seconds'] / ours['seconds_per_step']:.1f} ×, "
-                f"{mebibytes(torch['peak_memory_bytes'])}"
-                if torch
+                f"{torch['seconds'] / ours['seconds_per_step']:.1f} ×"
+                if torch and (has_noise or name == "direct")
                 else "–"
             )
         lines.append(cells)
     titles = ["step", "time", "GFLOP/s", "of the peak", "memory", "against published"]
-    if section == "search":
-        titles.append("our re-implementation in PyTorch")
-    ours = next(iter(results[section].values()))["tamis"]
+    if peers:
+        titles.append("against our re-implementation")
+    ours = next(iter(found.values()))
     text = (
         f"{ours['forward_macs'] / 1e9:.3f} G MACs forward, {ours['convolutions']} convolutions, "
         f"{ours['alphas']} α; peak {ours['peak_gflops']:.0f} GFLOP/s.\n\n"
@@ -155,11 +156,38 @@ def steps(results, section):
     return text + table(titles, lines)
 
 
+def search(results):
+    return steps(results["variants"], "search", results["search"])
+
+
+def large(results):
+    return steps(results["large"], "large", {})
+
+
+def search_pairs(results):
+    """Ours and PyTorch's in turns."""
+    lines = []
+    for name, pair in results["search"].items():
+        ours, torch = pair["tamis"], pair.get("torch")
+        if not torch:
+            return "PyTorch was not there to be compared with."
+        lines.append([
+            SEARCH_TITLES[name],
+            f"{ours['seconds_per_step']:.3f} s, {mebibytes(ours['peak_memory_bytes'])}",
+            f"{torch['seconds']:.2f} s, {mebibytes(torch['peak_memory_bytes'])} ({torch['layout']})",
+            f"{torch['seconds'] / ours['seconds_per_step']:.1f} ×",
+        ])  # fmt: skip
+    return table(["step", "Tamis", "our re-implementation in PyTorch", "factor"], lines)
+
+
 def search_goals(results):
     lines = []
-    for section, title, limit in (("search", "24", 600), ("large", "48", 2048)):
+    for section, key, title, limit in (
+        ("search", "variants", "24", 600),
+        ("large", "large", "48", 2048),
+    ):
         for name, wanted in (("noise", 5), ("merged", 7)):
-            ours = results[section][name]["tamis"]
+            ours = results[key][name]
             lines.append([
                 f"width {title}, {SEARCH_TITLES[name]}",
                 f"{published_factor(section, ours):.1f} × (wanted {wanted})",
@@ -170,8 +198,8 @@ def search_goals(results):
 
 def noise_goals(results):
     lines = []
-    for section, title in (("search", "width 24, 2 cells"), ("large", "width 48, 4 cells")):
-        found = {name: pair["tamis"]["fraction_of_peak"] for name, pair in results[section].items()}
+    for section, title in (("variants", "width 24, 2 cells"), ("large", "width 48, 4 cells")):
+        found = {name: step["fraction_of_peak"] for name, step in results[section].items()}
         lines.append([
             title,
             *(f"{found['noise'] / found[name]:.2f}" for name in ("merged", "noise", "direct", "float")),
@@ -237,19 +265,21 @@ def memory(results):
     lines = [
         [
             f"{row['work']}, {row['mode']}",
+            f"{100 * row['limit_share']:.0f} %" if row["limit_share"] < 1 else "none",
             *(
                 mebibytes(row[key])
                 for key in ("arena_bytes", "planned_memory_bytes", "peak_memory_bytes")
             ),
             f"{row['peak_of_planned']:.3f}",
+            f"{1e3 * row['seconds_per_step']:.0f} ms",
         ]
         for row in results["memory"]
     ]
-    return table(["step", "arena", "planned", "measured", "ratio"], lines)
+    return table(["step", "limit", "arena", "planned", "measured", "ratio", "time"], lines, left=2)
 
 
 def profile(results):
-    columns = {SEARCH_TITLES[k]: v["tamis"] for k, v in results["search"].items()}
+    columns = {SEARCH_TITLES[name]: step for name, step in results["variants"].items()}
     columns["retraining"] = results["training"]["retrain"]["tamis"]
     shares = [{o["op"]: o["share"] for o in step["operations"]} for step in columns.values()]
     names = sorted({n for s in shares for n in s}, key=lambda n: -max(s.get(n, 0) for s in shares))
@@ -278,12 +308,10 @@ def write_page(results, sections, template):
         + " (oneDNN), as Debian has it, runs beside it."
         if about["has_torch"]
         else "PyTorch was not installed: its columns are empty.",
-        "search": lambda r: steps(r, "search"),
-        "large": lambda r: steps(r, "large"),
         "thread_scaling": thread_scaling,
     }
-    for function in (convolutions, convolution_goals, supernet_convolutions, elementwise,
-                     search_goals, noise_goals, training, scaling, memory, profile):  # fmt: skip
+    for function in (convolutions, convolution_goals, supernet_convolutions, elementwise, search,
+                     search_pairs, large, search_goals, noise_goals, training, scaling, memory, profile):  # fmt: skip
         parts[function.__name__] = function
 
     def fill(match):

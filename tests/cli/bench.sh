@@ -60,9 +60,11 @@ done
 succeed "$TAMIS" bench step tiny $small --scaling
 has "$scratch/out/stdout" "8 candidates"
 succeed "$TAMIS" bench memory tiny --scale 2 --batch 1 --patch 12 --json
-[ "$(grep -c '"work":' "$scratch/out/stdout")" = 3 ] || fail "not all rows of memory"
+[ "$(grep -c '"limit_share": 1.0' "$scratch/out/stdout")" = 3 ] || fail "not all works of memory"
 positive "$scratch/out/stdout" arena_bytes parameter_bytes image_bytes planned_memory_bytes \
-    peak_memory_bytes peak_of_planned
+    peak_memory_bytes peak_of_planned seconds_per_step
+succeed "$TAMIS" bench memory quantnas_small --batch 2 --patch 16
+has "$scratch/out/stdout" "75 %"
 write_tiny_spec tiny.yaml
 succeed "$TAMIS" bench step tiny.yaml tiny --seconds 0.001 --scale 2 --batch 1
 has "$scratch/out/stdout" "tiny.yaml: search step, noise, scale 2, batch 1 x 12x12"
