@@ -29,10 +29,13 @@ struct graph_node {
     const int *list;
     int list_count;
     const int *inputs; /* value indices: tensors, then parameters */
+    /* For each input a branch that must be on too for the node to see it; NULL: none. The node that
+     * makes the input has its own. */
+    const int *input_branches;
     int input_count;
-    int output;  /* value index */
+    int output;                       /* value index */
     const struct conv_fusion *fusion; /* set by graph_fuse on convolutions; else NULL */
-    int branch;  /* 0: always runs; else a branch of graph_branch */
+    int branch;                       /* 0: always runs; else a branch of graph_branch */
     struct position position;
 };
 

@@ -12,6 +12,7 @@ extern const struct op op_channel_mean;
 extern const struct op op_color;
 extern const struct op op_concat;
 extern const struct op op_conv;
+extern const struct op op_conv_mix;
 extern const struct op op_conv_transpose;
 extern const struct op op_depthwise;
 extern const struct op op_deviation;

@@ -1,8 +1,8 @@
 /* The output of a slot: the sum of its candidates, each weighted by the sum of its probabilities.
  */
-#include "ops/block_sum.h"
-#include "ops/elementwise.h"
 #include "ops/op_list.h"
+#include "ops/weighted_sum.h"
+#include <string.h>
 
 static bool mix_shape(const double *attribute, const struct shape *inputs, int input_count,
                       struct shape *output, struct position position, struct error *error) {
@@ -27,94 +27,45 @@ static int candidates_of(const struct op_call *call) {
 }
 
 static size_t mix_scratch(const struct op_call *call, enum op_pass pass) {
-    size_t count = (size_t)candidates_of(call);
-    size_t blocks = elementwise_blocks(shape_floats(call->output_shape));
-    return count * sizeof(float) + (pass == OP_BACKWARD ? blocks * count * sizeof(double) : 0);
+    int count = candidates_of(call);
+    size_t doubles = weighted_sum_doubles(count, shape_floats(call->output_shape));
+    return (size_t)count * sizeof(struct weighted_term) +
+           (pass == OP_BACKWARD ? doubles * sizeof(double) : 0);
 }
 
-/* The weights P_o into `weights`. */
-static void weights_of(const struct op_call *call, float *weights) {
+/* The candidates with their weights P_o, at the beginning of scratch. */
+static struct weighted_term *terms_of(const struct op_call *call) {
+    struct weighted_term *terms = call->scratch;
     for (int o = 0; o < candidates_of(call); o++) {
         double sum = 0;
         for (int i = call->list[o]; i < call->list[o + 1]; i++)
             sum += call->input[0][i];
-        weights[o] = (float)sum;
+        terms[o] = (struct weighted_term){.value = call->input[o + 1], .weight = (float)sum};
     }
+    return terms;
 }
 
 static void mix_forward(const struct op_call *call) {
-    float *weights = call->scratch;
-    weights_of(call, weights);
-    size_t floats = shape_floats(call->output_shape), blocks = elementwise_blocks(floats);
-#pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
-    for (size_t block = 0; block < blocks; block++) {
-        struct elementwise_range at = elementwise_range(floats, block);
-        float *restrict out = call->output;
-        bool is_first = true;
-        for (int o = 0; o < candidates_of(call); o++) {
-            const float *restrict y = call->input[o + 1];
-            const float weight = weights[o];
-            if (!y) continue;
-            if (is_first) {
-                for (size_t i = at.begin; i < at.end; i++)
-                    out[i] = weight * y[i];
-            } else {
-                for (size_t i = at.begin; i < at.end; i++)
-                    out[i] += weight * y[i];
-            }
-            is_first = false;
-        }
-        if (is_first) memset(out + at.begin, 0, (at.end - at.begin) * sizeof *out);
-    }
-}
-
-static void backward_block(const struct op_call *call, const float *weights, double *sums,
-                           struct elementwise_range at) {
-    const float *restrict gradient = call->grad_output;
-    for (int o = 0; o < candidates_of(call); o++) {
-        const float *y = call->input[o + 1];
-        float *restrict to = call->grad_input[o + 1];
-        const float weight = weights[o];
-        if (!y) continue;
-        if (to && call->accumulate[o + 1]) {
-            for (size_t i = at.begin; i < at.end; i++)
-                to[i] += weight * gradient[i];
-        } else if (to) {
-            for (size_t i = at.begin; i < at.end; i++)
-                to[i] = weight * gradient[i];
-        }
-        if (call->grad_input[0]) {
-            sums[o] = block_dot(gradient + at.begin, y + at.begin, at.end - at.begin);
-        }
-    }
+    weighted_sum_forward(terms_of(call), candidates_of(call), shape_floats(call->output_shape),
+                         call->output, false);
 }
 
 static void mix_backward(const struct op_call *call) {
     int count = candidates_of(call);
-    size_t floats = shape_floats(call->output_shape), blocks = elementwise_blocks(floats);
-    double *sums = call->scratch;
-    float *weights = (float *)(void *)(sums + blocks * (size_t)count);
-    weights_of(call, weights);
-#pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
-    for (size_t block = 0; block < blocks; block++) {
-        backward_block(call, weights, sums + block * (size_t)count,
-                       elementwise_range(floats, block));
-    }
-
-    float *grad_p = call->grad_input[0];
-    if (!grad_p) return;
-    if (!call->accumulate[0]) {
-        memset(grad_p, 0, shape_floats(call->input_shape[0]) * sizeof *grad_p);
-    }
+    struct weighted_term *terms = terms_of(call);
     for (int o = 0; o < count; o++) {
-        if (!call->input[o + 1]) continue;
-        double dot = 0;
-        for (size_t block = 0; block < blocks; block++) {
-            dot += sums[block * (size_t)count + (size_t)o];
-        }
-        for (int i = call->list[o]; i < call->list[o + 1]; i++)
-            grad_p[i] += (float)dot;
+        terms[o].gradient = call->grad_input[o + 1];
+        terms[o].accumulate = call->accumulate[o + 1];
     }
+    float *grad_p = call->grad_input[0];
+    weighted_sum_backward(terms, count, shape_floats(call->output_shape), call->grad_output,
+                          grad_p != NULL, (double *)(void *)(terms + count));
+    if (!grad_p) return;
+    if (!call->accumulate[0])
+        memset(grad_p, 0, shape_floats(call->input_shape[0]) * sizeof *grad_p);
+    for (int o = 0; o < count; o++)
+        for (int i = call->list[o]; i < call->list[o + 1]; i++)
+            grad_p[i] += (float)terms[o].dot;
 }
 
 const struct op op_mix = {

@@ -11,6 +11,7 @@ const struct op *const op_table[] = {
     &op_color,
     &op_concat,
     &op_conv,
+    &op_conv_mix,
     &op_conv_transpose,
     &op_depthwise,
     &op_deviation,

@@ -64,11 +64,16 @@ static bool is_active(const struct plan *plan, int value) {
     return node < 0 || plan->branch_runs[plan->graph->nodes[node].branch];
 }
 
+static bool input_is_active(const struct plan *plan, const struct graph_node *node, int k) {
+    bool is_seen = !node->input_branches || plan->branch_runs[node->input_branches[k]];
+    return is_seen && is_active(plan, node->inputs[k]);
+}
+
 static void place_inputs(const struct plan *plan, struct plan_node *planned, bool is_late) {
     const struct graph_node *node = planned->node;
     for (int k = 0; k < node->input_count; k++) {
         int value = node->inputs[k];
-        bool active = is_active(plan, value);
+        bool active = input_is_active(plan, node, k);
         assert(active || node->op->takes_inactive);
         float *place = is_late ? late_place(plan, value) : value_place(plan, value);
         planned->input[k] = active ? place : NULL;
@@ -125,7 +130,7 @@ static void run_again(struct plan *plan, struct plan_node *planned) {
 /* Whether input k of a node that runs backward gets a gradient in this pass. */
 static bool is_wanted(const struct plan *plan, const struct graph_node *node, int k,
                       unsigned want) {
-    return plan_gives_gradient(plan, node, k, want) && is_active(plan, node->inputs[k]);
+    return plan_gives_gradient(plan, node, k, want) && input_is_active(plan, node, k);
 }
 
 static void run_backward(struct plan *plan, struct plan_node *planned, unsigned want) {

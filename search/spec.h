@@ -38,6 +38,8 @@ struct spec_search {
     int precision;               /* 0 noise, 1 direct, 2 none */
     int noise;                   /* 0 normal, 1 uniform */
     int noise_gradient;          /* 0 straight_through, 1 detached */
+    int noise_activations;       /* 0 per_candidate, 1 per_slot */
+    bool merge;                  /* mixtures of convolutions as one convolution */
     double bitops_penalty, entropy_penalty;
     int entropy_schedule;             /* enum spec_entropy */
     struct training_settings weights; /* its steps are epochs * steps_per_epoch */

@@ -10,6 +10,7 @@ static const char *const losses[] = {"l1", "l2", "charbonnier", NULL};
 static const char *const precisions[] = {"noise", "direct", "none", NULL};
 static const char *const noises[] = {"normal", "uniform", NULL};
 static const char *const gradients[] = {"straight_through", "detached", NULL};
+static const char *const noise_activations[] = {"per_candidate", "per_slot", NULL};
 static const char *const entropies[] = {"quantnas", "constant", "linear", NULL};
 static const char *const smalls[] = {"refuse", "skip", NULL};
 static const char *const origins[] = {"scratch", "supernet", NULL};
@@ -109,6 +110,13 @@ const struct spec_setting spec_settings[] = {
      "distribution of the noise"},
     {"search.noise_gradient", SPEC_CHOICE, AT(search.noise_gradient), 0, 0, "straight_through",
      gradients, "`detached` is what the released QuantNAS code does"},
+    {"search.noise_activations", SPEC_CHOICE, AT(search.noise_activations), 0, 0, "per_candidate",
+     noise_activations,
+     "noise on the input of a slot: each candidate and bit width draws its own, or one draw for "
+     "all of the slot, so that its convolutions can be merged into one"},
+    {"search.merge", SPEC_BOOLEAN, AT(search.merge), 0, 0, "true", NULL,
+     "run the convolutions of a slot that read the same input as one convolution of the summed "
+     "kernels; the same results up to rounding"},
     {"search.bitops_penalty", SPEC_REAL, AT(search.bitops_penalty), 0, 1000, "1e-3", NULL,
      "weight of the expected BitOps, relative to their value at the start, in alpha's loss"},
     {"search.entropy_penalty", SPEC_REAL, AT(search.entropy_penalty), 0, 1000, "1e-3", NULL,

@@ -61,7 +61,9 @@ struct network_options supernet_options(const struct spec *spec) {
                                     .precision = precisions[spec->search.precision],
                                     .plan_memory = spec->search.weights.plan_memory,
                                     .noise_uniform = spec->search.noise == 1,
-                                    .noise_detached = spec->search.noise_gradient == 1};
+                                    .noise_detached = spec->search.noise_gradient == 1,
+                                    .noise_per_slot = spec->search.noise_activations == 1,
+                                    .merge = spec->search.merge};
 }
 
 bool supernet_create(struct supernet *supernet, const struct search *search, struct error *error) {

@@ -1,4 +1,5 @@
 #include "spaces/network.h"
+#include "ops/graph_merge.h"
 #include "ops/quantizer.h"
 #include "spaces/walk.h"
 #include <string.h>
@@ -50,9 +51,12 @@ struct network *network_build(const struct space *space, struct parameters *para
         resolver = (struct resolver){resolve_candidate, resolve_bits, options->architecture};
     else
         make_room(network, &space->slots);
-    if (walk_build(space, network, &resolver, error)) return network;
-    network_free(network);
-    return NULL;
+    if (!walk_build(space, network, &resolver, error)) {
+        network_free(network);
+        return NULL;
+    }
+    if (options->merge) graph_merge(network->graph);
+    return network;
 }
 
 void network_free(struct network *network) {

@@ -26,6 +26,11 @@ struct network_options {
     bool noise_uniform;                      /* NETWORK_NOISE: uniform instead of normal noise */
     bool noise_detached;                     /* NETWORK_NOISE: the released code's gradient */
     size_t plan_memory; /* bytes that the plan of a training step may take (plan.h); 0: no limit */
+    /* NETWORK_NOISE: one noise for all convolutions of a slot that read the same value from outside
+     * of their candidate, and one draw for all bit widths, instead of a draw for each of both. */
+    bool noise_per_slot;
+    bool merge;   /* supernet: mixtures of convolutions as one (ops/graph_merge.h); sites, costs and
+                   * drawings are those of the network without it */
     bool observe; /* keep the input of every quantizable convolution as an output */
 };
 

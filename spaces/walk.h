@@ -59,6 +59,13 @@ struct place {
     int bits_slot, bits_candidate; /* -1: convolutions without `bits` are not quantized */
     const int *bits;               /* open widths of that candidate, or the chosen one alone */
     int bits_count;
+    int bits_branch; /* supernet: the branch of that candidate */
+};
+
+/* The noise that a slot's candidates share: where the slot stands, of what value, and noisy. */
+struct slot_noise {
+    int slot, branch, value, noisy;
+    struct slot_noise *next;
 };
 
 struct walk {
@@ -83,6 +90,7 @@ struct walk {
     size_t relu_capacity;
     const struct width_layout **layouts; /* by value; NULL: all its channels are always there */
     size_t layout_capacity;
+    struct slot_noise *slot_noises;
     struct place place;
     struct arena arena;
 };

@@ -160,21 +160,81 @@ static int relu_of(struct walk *walk, const struct convolution *convolution) {
     return value;
 }
 
-static int noise_of(struct walk *walk, const struct convolution *convolution, int value,
-                    const char *what) {
+/* What a noise node is made of beside its value: the entries of p from `first` on, their bits. */
+struct noise_entries {
+    int first, count;
+    const int *bits;
+    bool is_one_draw;
+};
+
+static int add_noise(struct walk *walk, const struct convolution *convolution, int value,
+                     const char *path, struct noise_entries entries) {
     const struct network *network = walk->network;
-    const struct network_site *site = convolution->site;
     const struct op *op = op_find("quant_noise");
     double attribute[OP_MAX_ATTRIBUTES];
     op_attribute_defaults(op, attribute);
-    set_attribute(op, attribute, "first",
-                  walk->space->slots.items[site->slot].candidates[site->candidate].first);
+    set_attribute(op, attribute, "first", entries.first);
     set_attribute(op, attribute, "distribution", network->options.noise_uniform);
     set_attribute(op, attribute, "gradient", network->options.noise_detached);
-    int inputs[] = {value, network->probabilities[site->slot]};
+    set_attribute(op, attribute, "draws", entries.is_one_draw);
+    int inputs[] = {value, network->probabilities[convolution->site->slot]};
+    return walk_node(walk, convolution->step, path, op->name, attribute, entries.bits,
+                     entries.count, inputs, 2);
+}
+
+/* Noise of the convolution's own, with its candidate's shares. */
+static int noise_of(struct walk *walk, const struct convolution *convolution, int value,
+                    const char *what, bool is_one_draw) {
+    const struct network_site *site = convolution->site;
+    struct noise_entries entries = {
+        .first = walk->space->slots.items[site->slot].candidates[site->candidate].first,
+        .count = convolution->bits_count,
+        .bits = convolution->bits,
+        .is_one_draw = is_one_draw};
     const char *path = arena_format(&walk->arena, "%s.%s_noise", convolution->path, what);
-    return walk_node(walk, convolution->step, path, op->name, attribute, convolution->bits,
-                     convolution->bits_count, inputs, 2);
+    return add_noise(walk, convolution, value, path, entries);
+}
+
+static bool is_inside(const struct graph *graph, int branch, int outer) {
+    while (branch != outer && branch != 0)
+        branch = graph->branch_parents[branch];
+    return branch == outer;
+}
+
+/* Made once for a slot and value, where the slot stands: it runs whichever candidates do. */
+static int slot_noise_of(struct walk *walk, const struct convolution *convolution, int value) {
+    struct graph *graph = walk->network->graph;
+    const struct network_site *site = convolution->site;
+    int branch = graph->branch_parents[walk->place.bits_branch];
+    for (const struct slot_noise *at = walk->slot_noises; at; at = at->next)
+        if (at->slot == site->slot && at->branch == branch && at->value == value) return at->noisy;
+
+    const struct slot *slot = &walk->space->slots.items[site->slot];
+    int *bits = arena_allocate(&walk->arena, (size_t)slot->entry_count * sizeof *bits);
+    for (int i = 0; i < slot->candidate_count; i++) {
+        const struct slot_candidate *candidate = &slot->candidates[i];
+        memcpy(bits + candidate->first, candidate->bits,
+               (size_t)candidate->bits_count * sizeof *bits);
+    }
+    struct noise_entries entries = {.count = slot->entry_count, .bits = bits, .is_one_draw = true};
+    const char *path = arena_format(&walk->arena, "%s.activation_noise", slot->name);
+    int last = graph_set_branch(graph, branch);
+    int noisy = add_noise(walk, convolution, value, path, entries);
+    graph_set_branch(graph, last);
+
+    struct slot_noise *made = arena_allocate(&walk->arena, sizeof *made);
+    *made = (struct slot_noise){site->slot, branch, value, noisy, walk->slot_noises};
+    walk->slot_noises = made;
+    return noisy;
+}
+
+static int noisy_activation(struct walk *walk, const struct convolution *convolution) {
+    const struct network *network = walk->network;
+    int value = convolution->input, branch = branch_of(network->graph, value);
+    bool is_per_slot = network->options.noise_per_slot;
+    if (is_per_slot && !is_inside(network->graph, branch, walk->place.bits_branch))
+        return slot_noise_of(walk, convolution, value);
+    return noise_of(walk, convolution, value, "activation", is_per_slot);
 }
 
 /* Parameter "<path>.<what>_<bits>"; its index, -1 after an error. */
@@ -289,7 +349,7 @@ static int quantized_activation(struct walk *walk, struct convolution *convoluti
         convolution->site->activation = convolution->input;
     }
     if (how == QUANTIZE_NOT) return convolution->input;
-    if (how == QUANTIZE_NOISE) return noise_of(walk, convolution, convolution->input, "activation");
+    if (how == QUANTIZE_NOISE) return noisy_activation(walk, convolution);
     return is_hwgq ? hwgq_of(walk, convolution)
                    : lsq_of(walk, convolution, convolution->input, false);
 }
@@ -320,7 +380,7 @@ static int quantized_weight(struct walk *walk, struct convolution *convolution) 
     case QUANTIZE_NOT:
         return value;
     case QUANTIZE_NOISE:
-        return noise_of(walk, convolution, value, "weight");
+        return noise_of(walk, convolution, value, "weight", false);
     case QUANTIZE_MIX:
     case QUANTIZE_CHOSEN:
         return lsq_of(walk, convolution, value, true);

@@ -185,4 +185,5 @@ void walk_enter_bits(struct walk *walk, int slot, int candidate, const int *chos
     place->bits_candidate = candidate;
     place->bits = chosen_bits ? chosen_bits : at->bits;
     place->bits_count = chosen_bits ? 1 : at->bits_count;
+    place->bits_branch = walk->network->graph->current_branch;
 }

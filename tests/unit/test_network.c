@@ -274,6 +274,48 @@ static void zero_and_identity_are_candidates(void **state) {
     space_free(space);
 }
 
+/* How many quant_noise nodes read a value that is not a parameter. */
+static int activation_noises(const struct network *network) {
+    const struct graph *graph = network->graph;
+    int count = 0;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const struct graph_node *node = &graph->nodes[i];
+        count += strcmp(node->op->name, "quant_noise") == 0 &&
+                 graph->values[node->inputs[0]].kind == VALUE_NODE;
+    }
+    return count;
+}
+
+static void a_slot_has_one_noise_where_that_is_asked_for(void **state) {
+    (void)state;
+    struct space *space = shipped_space("quantnas", 4, NULL);
+    for (int per_slot = 0; per_slot < 2; per_slot++) {
+        struct network_options options = {.batch = 1,
+                                          .height = 32,
+                                          .width = 32,
+                                          .precision = NETWORK_NOISE,
+                                          .noise_per_slot = per_slot};
+        struct parameters *parameters = parameters_create();
+        struct network *network = network_build(space, parameters, &options, NULL);
+        assert_non_null(network);
+        /* 16 slots of 3 convolutions that are second in their candidate; the tail has 6 others, the
+         * other slots 9. */
+        assert_int_equal(activation_noises(network), 16 * 3 + (per_slot ? 16 : 15 * 9 + 6));
+        /* The slot's noise has the bits of every entry and runs whichever candidate does. */
+        for (size_t i = 0; per_slot && i < network->graph->node_count; i++) {
+            const struct graph_node *node = &network->graph->nodes[i];
+            if (strcmp(node->name, "tail.activation_noise") != 0) continue;
+            assert_int_equal(node->branch, 0);
+            assert_int_equal(node->list_count, 12);
+            for (int b = 0; b < 12; b++)
+                assert_int_equal(node->list[b], b % 2 ? 8 : 4);
+        }
+        network_free(network);
+        parameters_free(parameters);
+    }
+    space_free(space);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(supernet_of_one_hot_alpha_computes_what_the_derived_network_does),
@@ -286,6 +328,7 @@ int main(void) {
         cmocka_unit_test(steps_have_readable_paths),
         cmocka_unit_test(observed_networks_keep_the_inputs_of_quantizers),
         cmocka_unit_test(zero_and_identity_are_candidates),
+        cmocka_unit_test(a_slot_has_one_noise_where_that_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,499 @@
+/*
+ * The merged mixed convolution: a slot's output where candidates are convolutions. A weighted sum
+ * of convolutions of the same input is one convolution with the weighted sum of their kernels,
+ * each padded with zeros to the largest; a kernel with groups is a dense one with zeros between
+ * the groups. So is its gradient: each candidate's kernel gets a crop of the merged kernel's
+ * gradient, and its weight the inner product of that crop with the kernel. Candidates' outputs are
+ * never there.
+ *
+ * Convolutions are of stride 1, without dilation, and keep the size of their input.
+ */
+#include "ops/op_conv_mix.h"
+#include "ops/block_sum.h"
+#include "ops/elementwise.h"
+#include "ops/op_conv.h"
+#include "ops/op_list.h"
+#include "ops/weighted_sum.h"
+
+struct conv_term {
+    const int *field; /* of enum conv_mix_field */
+    float weight;     /* of the mixture */
+    int kernel_h, kernel_w, groups;
+    int merged; /* index of the convolution that does it; -1: switched off */
+    double dot; /* <gradient, output of the convolution> */
+};
+
+/* One convolution that is run, of one or more terms. */
+struct merged {
+    int value; /* input number */
+    int kernel_h, kernel_w, groups;
+    bool has_bias;
+};
+
+/* Everything in scratch; the same for both passes. */
+struct conv_mix {
+    int term_count, plain_count, merged_count;
+    struct conv_term *terms;
+    struct weighted_term *plain;
+    const int **plain_field;
+    struct merged *merged;
+    double *sums; /* of each term and output channel, then of the plain ones by block */
+    float *kernel, *grad_kernel, *bias, *grad_bias;
+    void *work; /* of the convolutions */
+};
+
+static bool conv_mix_shape(const double *attribute, const struct shape *inputs, int input_count,
+                           struct shape *output, struct position position, struct error *error) {
+    (void)input_count, (void)position, (void)error;
+    *output = shape_activation(inputs[1].n, inputs[1].h, inputs[1].w, (int)attribute[0]);
+    return true;
+}
+
+/* --- Terms ---------------------------------------------------------------------------------------
+ */
+
+static int count_terms(const struct op_call *call) {
+    return call->list_count / CONV_MIX_FIELDS;
+}
+
+static const int *field_of(const struct op_call *call, int term) {
+    return call->list + term * CONV_MIX_FIELDS;
+}
+
+static struct shape weight_shape(const struct op_call *call, const int *field) {
+    return call->input_shape[field[CONV_MIX_WEIGHT]];
+}
+
+static int groups_of(const struct op_call *call, const int *field) {
+    return call->input_shape[field[CONV_MIX_VALUE]].c / weight_shape(call, field).c;
+}
+
+static struct conv2d_shape describe(const struct op_call *call, int value, int kernel_h,
+                                    int kernel_w, int groups) {
+    struct conv_settings settings = {.out = call->output_shape.c,
+                                     .kernel_h = kernel_h,
+                                     .kernel_w = kernel_w,
+                                     .stride = 1,
+                                     .padding_h = -1,
+                                     .padding_w = -1,
+                                     .dilation = 1,
+                                     .groups = groups};
+    return conv_describe(settings, call->input_shape[value]);
+}
+
+static size_t kernel_floats(const struct op_call *call, const struct merged *merged) {
+    return (size_t)call->output_shape.c * (size_t)merged->kernel_h * (size_t)merged->kernel_w *
+           (size_t)(call->input_shape[merged->value].c / merged->groups);
+}
+
+/* --- Scratch -------------------------------------------------------------------------------------
+ */
+
+/* Floats of the largest kernel that can be needed: dense, of the most rows and most columns. */
+static size_t kernel_room(const struct op_call *call) {
+    size_t room = 0;
+    for (int t = 0; t < count_terms(call); t++) {
+        const int *field = field_of(call, t);
+        if (field[CONV_MIX_WEIGHT] < 0) continue;
+        struct merged dense = {field[CONV_MIX_VALUE], 1, 1, 1, false};
+        for (int other = 0; other < count_terms(call); other++) {
+            const int *at = field_of(call, other);
+            if (at[CONV_MIX_WEIGHT] < 0 || at[CONV_MIX_VALUE] != dense.value) continue;
+            struct shape shape = weight_shape(call, at);
+            dense.kernel_h = shape.h > dense.kernel_h ? shape.h : dense.kernel_h;
+            dense.kernel_w = shape.w > dense.kernel_w ? shape.w : dense.kernel_w;
+        }
+        size_t floats = kernel_floats(call, &dense);
+        room = floats > room ? floats : room;
+    }
+    return room;
+}
+
+static size_t kernels_scratch(const struct conv2d_shape *shape, enum op_pass pass) {
+    if (pass == OP_FORWARD) return conv2d_forward_scratch(shape);
+    size_t data = conv2d_backward_data_scratch(shape);
+    size_t weight = conv2d_backward_weight_scratch(shape);
+    return data > weight ? data : weight;
+}
+
+/* Which terms run together depends on what is switched off: rows of any term with columns of any
+ * other of the same input, and with any divisor of a third one's groups. */
+static size_t work_bytes(const struct op_call *call, enum op_pass pass) {
+    int count = count_terms(call);
+    size_t most = 0;
+    for (int i = 0; i < count * count * count; i++) {
+        const int *rows = field_of(call, i % count);
+        const int *columns = field_of(call, i / count % count);
+        const int *grouped = field_of(call, i / count / count);
+        int value = rows[CONV_MIX_VALUE];
+        if (rows[CONV_MIX_WEIGHT] < 0 || columns[CONV_MIX_WEIGHT] < 0 ||
+            grouped[CONV_MIX_WEIGHT] < 0 || columns[CONV_MIX_VALUE] != value ||
+            grouped[CONV_MIX_VALUE] != value)
+            continue;
+        int groups = groups_of(call, grouped);
+        for (int part = 1; part <= groups; part++) {
+            if (groups % part != 0) continue;
+            struct conv2d_shape shape = describe(call, value, weight_shape(call, rows).h,
+                                                 weight_shape(call, columns).w, part);
+            size_t bytes = kernels_scratch(&shape, pass);
+            most = bytes > most ? bytes : most;
+        }
+    }
+    return most;
+}
+
+/* Hands out `bytes` of scratch, which begins at `base` (NULL: only counts). */
+static void *take(void *base, size_t *used, size_t bytes) {
+    void *place = base ? (char *)base + *used : NULL;
+    *used += (bytes + 63) / 64 * 64;
+    return place;
+}
+
+/* Lays everything out but the convolutions' work, which comes last; returns the bytes before it. */
+static size_t lay_out(const struct op_call *call, void *base, struct conv_mix *mix) {
+    *mix = (struct conv_mix){.term_count = 0};
+    for (int t = 0; t < count_terms(call); t++)
+        *(field_of(call, t)[CONV_MIX_WEIGHT] >= 0 ? &mix->term_count : &mix->plain_count) += 1;
+    size_t terms = (size_t)mix->term_count, plain = (size_t)mix->plain_count, used = 0;
+    size_t out = (size_t)call->output_shape.c;
+    size_t by_block = weighted_sum_doubles(mix->plain_count, shape_floats(call->output_shape));
+    size_t by_channel = terms * out;
+    size_t sums = by_block > by_channel ? by_block : by_channel;
+    size_t kernel = kernel_room(call);
+    mix->terms = take(base, &used, terms * sizeof *mix->terms);
+    mix->merged = take(base, &used, terms * sizeof *mix->merged);
+    mix->plain = take(base, &used, plain * sizeof *mix->plain);
+    mix->plain_field = take(base, &used, plain * sizeof *mix->plain_field);
+    mix->sums = take(base, &used, sums * sizeof *mix->sums);
+    mix->kernel = take(base, &used, kernel * sizeof(float));
+    mix->grad_kernel = take(base, &used, kernel * sizeof(float));
+    mix->bias = take(base, &used, out * sizeof(float));
+    mix->grad_bias = take(base, &used, out * sizeof(float));
+    mix->work = take(base, &used, 0);
+    return used;
+}
+
+static size_t conv_mix_scratch(const struct op_call *call, enum op_pass pass) {
+    struct conv_mix mix;
+    return lay_out(call, NULL, &mix) + work_bytes(call, pass);
+}
+
+/* --- Which terms run together --------------------------------------------------------------------
+ */
+
+static int common_divisor(int a, int b) {
+    return b == 0 ? a : common_divisor(b, a % b);
+}
+
+static struct merged join(struct merged merged, const struct conv_term *term) {
+    merged.kernel_h = merged.kernel_h > term->kernel_h ? merged.kernel_h : term->kernel_h;
+    merged.kernel_w = merged.kernel_w > term->kernel_w ? merged.kernel_w : term->kernel_w;
+    merged.groups = common_divisor(merged.groups, term->groups);
+    merged.has_bias |= term->field[CONV_MIX_BIAS] >= 0;
+    return merged;
+}
+
+static struct merged alone(const struct conv_term *term) {
+    return (struct merged){term->field[CONV_MIX_VALUE], term->kernel_h, term->kernel_w,
+                           term->groups, term->field[CONV_MIX_BIAS] >= 0};
+}
+
+/* The active term of the largest kernel that has no place yet; NULL: there is none. */
+static struct conv_term *next_term(const struct op_call *call, const struct conv_mix *mix) {
+    struct conv_term *found = NULL;
+    size_t most = 0;
+    for (int t = 0; t < mix->term_count; t++) {
+        struct conv_term *term = &mix->terms[t];
+        bool is_active = call->input[term->field[CONV_MIX_WEIGHT]] != NULL;
+        size_t floats = shape_floats(weight_shape(call, term->field));
+        if (term->merged >= 0 || !is_active || floats <= most) continue;
+        most = floats;
+        found = term;
+    }
+    return found;
+}
+
+/* From the largest kernel down, terms of the same input join while that does not cost more
+ * multiply-accumulates than running them alone. */
+static void choose_merged(const struct op_call *call, struct conv_mix *mix) {
+    struct conv_term *leader;
+    while ((leader = next_term(call, mix))) {
+        struct merged merged = alone(leader);
+        leader->merged = mix->merged_count;
+        for (int t = 0; t < mix->term_count; t++) {
+            struct conv_term *term = &mix->terms[t];
+            const int *field = term->field;
+            bool is_active = call->input[field[CONV_MIX_WEIGHT]] != NULL;
+            if (term->merged >= 0 || !is_active || field[CONV_MIX_VALUE] != merged.value) continue;
+            struct merged joined = join(merged, term);
+            size_t apart = kernel_floats(call, &merged) + shape_floats(weight_shape(call, field));
+            if (kernel_floats(call, &joined) > apart) continue;
+            merged = joined;
+            term->merged = mix->merged_count;
+        }
+        mix->merged[mix->merged_count++] = merged;
+    }
+}
+
+static float weight_of(const struct op_call *call, const int *field) {
+    double sum = 0;
+    for (int i = field[CONV_MIX_FIRST]; i < field[CONV_MIX_END]; i++)
+        sum += call->input[0][i];
+    return (float)sum;
+}
+
+static struct conv_mix conv_mix_of(const struct op_call *call) {
+    struct conv_mix mix;
+    lay_out(call, call->scratch, &mix);
+    int convolution = 0, plain = 0;
+    for (int t = 0; t < count_terms(call); t++) {
+        const int *field = field_of(call, t);
+        float weight = weight_of(call, field);
+        if (field[CONV_MIX_WEIGHT] < 0) {
+            mix.plain[plain] = (struct weighted_term){.value = call->input[field[CONV_MIX_VALUE]],
+                                                      .weight = weight};
+            mix.plain_field[plain++] = field;
+        } else {
+            struct shape shape = weight_shape(call, field);
+            mix.terms[convolution++] = (struct conv_term){.field = field,
+                                                          .weight = weight,
+                                                          .kernel_h = shape.h,
+                                                          .kernel_w = shape.w,
+                                                          .groups = groups_of(call, field),
+                                                          .merged = -1};
+        }
+    }
+    choose_merged(call, &mix);
+    return mix;
+}
+
+/* --- Kernels -------------------------------------------------------------------------------------
+ */
+
+/* Where a term's kernel lies in the merged one, for one output channel. */
+struct place {
+    size_t from, to;           /* first float in the term's kernel, and in the merged one */
+    size_t from_row, from_tap; /* from one kernel row or element to the next */
+    size_t to_row, to_tap;
+};
+
+static struct place place_of(const struct op_call *call, const struct merged *merged,
+                             const struct conv_term *term, int channel) {
+    int in = call->input_shape[merged->value].c, out = call->output_shape.c;
+    int depth = in / term->groups, merged_depth = in / merged->groups;
+    int skipped =
+        channel / (out / term->groups) * depth - channel / (out / merged->groups) * merged_depth;
+    int row = (merged->kernel_h - term->kernel_h) / 2;
+    int column = (merged->kernel_w - term->kernel_w) / 2;
+    size_t kernel_row = (size_t)channel * (size_t)merged->kernel_h + (size_t)row;
+    struct place place = {.from_tap = (size_t)depth, .to_tap = (size_t)merged_depth};
+    place.from_row = (size_t)term->kernel_w * place.from_tap;
+    place.to_row = (size_t)merged->kernel_w * place.to_tap;
+    place.from = (size_t)channel * (size_t)term->kernel_h * place.from_row;
+    place.to = kernel_row * place.to_row + (size_t)column * place.to_tap + (size_t)skipped;
+    return place;
+}
+
+static void add_kernel(const struct conv_term *term, struct place place, const float *weight,
+                       float *kernel) {
+    for (int y = 0; y < term->kernel_h; y++)
+        for (int x = 0; x < term->kernel_w; x++) {
+            const float *restrict from =
+                weight + place.from + (size_t)y * place.from_row + (size_t)x * place.from_tap;
+            float *restrict to =
+                kernel + place.to + (size_t)y * place.to_row + (size_t)x * place.to_tap;
+            for (size_t i = 0; i < place.from_tap; i++)
+                to[i] += term->weight * from[i];
+        }
+}
+
+/* The weighted sum of the kernels and biases of the terms of convolution `index`. */
+static void merge_kernels(const struct op_call *call, const struct conv_mix *mix, int index) {
+    const struct merged *merged = &mix->merged[index];
+    size_t floats = kernel_floats(call, merged);
+    int out = call->output_shape.c;
+    size_t row = floats / (size_t)out;
+#pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
+    for (int channel = 0; channel < out; channel++) {
+        memset(mix->kernel + (size_t)channel * row, 0, row * sizeof(float));
+        mix->bias[channel] = 0;
+        for (int t = 0; t < mix->term_count; t++) {
+            const struct conv_term *term = &mix->terms[t];
+            if (term->merged != index) continue;
+            add_kernel(term, place_of(call, merged, term, channel),
+                       call->input[term->field[CONV_MIX_WEIGHT]], mix->kernel);
+            int bias = term->field[CONV_MIX_BIAS];
+            if (bias >= 0) mix->bias[channel] += term->weight * call->input[bias][channel];
+        }
+    }
+}
+
+/* Stores (or adds) the gradient of the term's kernel where it is wanted; returns the inner product
+ * of the crop with the kernel. */
+static double crop_gradient(const struct op_call *call, const struct conv_term *term,
+                            struct place place, const float *grad_kernel) {
+    int input = term->field[CONV_MIX_WEIGHT];
+    const float *weight = call->input[input];
+    float *grad_weight = call->grad_input[input];
+    const bool accumulate = call->accumulate[input];
+    double dot = 0;
+    for (int y = 0; y < term->kernel_h; y++)
+        for (int x = 0; x < term->kernel_w; x++) {
+            size_t at = place.from + (size_t)y * place.from_row + (size_t)x * place.from_tap;
+            const float *crop =
+                grad_kernel + place.to + (size_t)y * place.to_row + (size_t)x * place.to_tap;
+            dot += block_dot(crop, weight + at, place.from_tap);
+            if (!grad_weight) continue;
+            for (size_t i = 0; i < place.from_tap; i++)
+                elementwise_store(grad_weight + at + i, term->weight * crop[i], accumulate);
+        }
+    return dot;
+}
+
+static double crop_bias(const struct op_call *call, const struct conv_term *term, int channel,
+                        const float *grad_bias) {
+    int input = term->field[CONV_MIX_BIAS];
+    if (input < 0) return 0;
+    if (call->grad_input[input])
+        elementwise_store(call->grad_input[input] + channel, term->weight * grad_bias[channel],
+                          call->accumulate[input]);
+    return (double)grad_bias[channel] * (double)call->input[input][channel];
+}
+
+/* From the gradient of the merged kernel to those of its terms' kernels and weights. */
+static void split_gradient(const struct op_call *call, const struct conv_mix *mix, int index) {
+    const struct merged *merged = &mix->merged[index];
+    int out = call->output_shape.c;
+#pragma omp parallel for schedule(static) if (elementwise_is_large(kernel_floats(call, merged)))
+    for (int channel = 0; channel < out; channel++)
+        for (int t = 0; t < mix->term_count; t++) {
+            const struct conv_term *term = &mix->terms[t];
+            if (term->merged != index) continue;
+            mix->sums[(size_t)t * (size_t)out + (size_t)channel] =
+                crop_gradient(call, term, place_of(call, merged, term, channel), mix->grad_kernel) +
+                crop_bias(call, term, channel, mix->grad_bias);
+        }
+    for (int t = 0; t < mix->term_count; t++)
+        for (int channel = 0; mix->terms[t].merged == index && channel < out; channel++)
+            mix->terms[t].dot += mix->sums[(size_t)t * (size_t)out + (size_t)channel];
+}
+
+/* --- Passes --------------------------------------------------------------------------------------
+ */
+
+static struct conv2d_shape merged_shape(const struct op_call *call, const struct merged *merged) {
+    return describe(call, merged->value, merged->kernel_h, merged->kernel_w, merged->groups);
+}
+
+static void conv_mix_forward(const struct op_call *call) {
+    struct conv_mix mix = conv_mix_of(call);
+    for (int i = 0; i < mix.merged_count; i++) {
+        const struct merged *merged = &mix.merged[i];
+        struct conv2d_shape shape = merged_shape(call, merged);
+        merge_kernels(call, &mix, i);
+        conv2d_forward(&shape, NULL, call->input[merged->value], mix.kernel,
+                       merged->has_bias ? mix.bias : NULL, call->output, i > 0, mix.work);
+    }
+    if (mix.plain_count > 0 || mix.merged_count == 0)
+        weighted_sum_forward(mix.plain, mix.plain_count, shape_floats(call->output_shape),
+                             call->output, mix.merged_count > 0);
+}
+
+static bool wants_kernel(const struct op_call *call, const struct conv_mix *mix, int index) {
+    bool wants = call->grad_input[0] != NULL;
+    for (int t = 0; t < mix->term_count; t++) {
+        const int *field = mix->terms[t].field;
+        if (mix->terms[t].merged != index) continue;
+        wants = wants || call->grad_input[field[CONV_MIX_WEIGHT]];
+        wants = wants || (field[CONV_MIX_BIAS] >= 0 && call->grad_input[field[CONV_MIX_BIAS]]);
+    }
+    return wants;
+}
+
+static void backward_merged(const struct op_call *call, const struct conv_mix *mix, int index) {
+    const struct merged *merged = &mix->merged[index];
+    struct conv2d_shape shape = merged_shape(call, merged);
+    if (wants_kernel(call, mix, index)) {
+        memset(mix->grad_kernel, 0, kernel_floats(call, merged) * sizeof(float));
+        memset(mix->grad_bias, 0, (size_t)call->output_shape.c * sizeof(float));
+        conv2d_backward_weight(&shape, NULL, call->input[merged->value], call->grad_output,
+                               mix->grad_kernel, merged->has_bias ? mix->grad_bias : NULL,
+                               mix->work);
+        split_gradient(call, mix, index);
+    }
+    float *grad_value = call->grad_input[merged->value];
+    if (!grad_value) return;
+    bool accumulate = call->accumulate[merged->value];
+    for (int i = 0; i < index; i++)
+        accumulate = accumulate || mix->merged[i].value == merged->value;
+    merge_kernels(call, mix, index);
+    conv2d_backward_data(&shape, NULL, call->grad_output, mix->kernel, grad_value, accumulate,
+                         mix->work);
+}
+
+/* Tensors whose convolutions are all switched off have a gradient of zero. */
+static void clear_unused(const struct op_call *call, const struct conv_mix *mix) {
+    for (int t = 0; t < mix->term_count; t++) {
+        int value = mix->terms[t].field[CONV_MIX_VALUE];
+        bool is_used = false;
+        for (int i = 0; i < mix->merged_count; i++)
+            is_used = is_used || mix->merged[i].value == value;
+        if (is_used || !call->grad_input[value] || call->accumulate[value]) continue;
+        memset(call->grad_input[value], 0, shape_floats(call->input_shape[value]) * sizeof(float));
+    }
+}
+
+static void add_to_probabilities(const struct op_call *call, const int *field, double dot) {
+    for (int i = field[CONV_MIX_FIRST]; i < field[CONV_MIX_END]; i++)
+        call->grad_input[0][i] += (float)dot;
+}
+
+static void conv_mix_backward(const struct op_call *call) {
+    struct conv_mix mix = conv_mix_of(call);
+    float *grad_p = call->grad_input[0];
+    if (grad_p && !call->accumulate[0])
+        memset(grad_p, 0, shape_floats(call->input_shape[0]) * sizeof *grad_p);
+    for (int i = 0; i < mix.merged_count; i++)
+        backward_merged(call, &mix, i);
+    clear_unused(call, &mix);
+    for (int t = 0; grad_p && t < mix.term_count; t++)
+        add_to_probabilities(call, mix.terms[t].field, mix.terms[t].dot);
+
+    for (int t = 0; t < mix.plain_count; t++) {
+        int value = mix.plain_field[t][CONV_MIX_VALUE];
+        mix.plain[t].gradient = call->grad_input[value];
+        mix.plain[t].accumulate = call->accumulate[value];
+    }
+    if (mix.plain_count == 0) return;
+    weighted_sum_backward(mix.plain, mix.plain_count, shape_floats(call->output_shape),
+                          call->grad_output, grad_p != NULL, mix.sums);
+    for (int t = 0; grad_p && t < mix.plain_count; t++)
+        add_to_probabilities(call, mix.plain_field[t], mix.plain[t].dot);
+}
+
+static const struct op_attribute attributes[] = {
+    {.name = "out",
+     .kind = ATTRIBUTE_INTEGER,
+     .minimum = 1,
+     .maximum = 65536,
+     .initial = OP_REQUIRED,
+     .meaning = "output channels"},
+};
+
+/* Its multiply-accumulates are those of the convolutions that it stands for, which are counted
+ * where they stand in the space. */
+const struct op op_conv_mix = {
+    .name = "conv_mix",
+    .summary = "a mixture of convolutions as one: inputs p, tensors and weights; list: where each "
+               "candidate's are",
+    .attributes = attributes,
+    .attribute_count = 1,
+    .minimum_inputs = 2,
+    .maximum_inputs = -1,
+    .takes_inactive = true,
+    .shape = conv_mix_shape,
+    .scratch_bytes = conv_mix_scratch,
+    .forward = conv_mix_forward,
+    .backward = conv_mix_backward,
+    .backward_needs = OP_NEEDS_ALL_INPUTS,
+};
