@@ -10,6 +10,7 @@ struct merging {
     int *inputs, *branches, *list;
     int input_count, list_count;
     int convolutions;
+    double macs; /* theirs, of one image */
 };
 
 static double attribute_of(const struct graph_node *node, const char *name) {
@@ -60,7 +61,11 @@ static void add_candidate(struct merging *merging, int candidate, int first, int
     field[CONV_MIX_WEIGHT] = node ? add_input(merging, node->inputs[1], node->branch) : -1;
     field[CONV_MIX_BIAS] =
         node && node->input_count > 2 ? add_input(merging, node->inputs[2], node->branch) : -1;
-    merging->convolutions += node != NULL;
+    if (!node) return;
+    struct shape output = merging->graph->values[candidate].shape;
+    double weights = (double)shape_elements(merging->graph->values[node->inputs[1]].shape);
+    merging->macs += weights * output.h * output.w;
+    merging->convolutions++;
 }
 
 /* A tensor may be a term of its own or the input of convolutions, but not both. */
@@ -91,6 +96,7 @@ static bool merge_node(struct graph *graph, struct graph_node *node, const int *
     node->op = &op_conv_mix;
     memset(node->attribute, 0, sizeof node->attribute);
     node->attribute[op_attribute_index(&op_conv_mix, "out")] = graph->values[node->output].shape.c;
+    node->attribute[op_attribute_index(&op_conv_mix, "macs")] = merging.macs;
     node->inputs = merging.inputs;
     node->input_branches = merging.branches;
     node->input_count = merging.input_count;

@@ -471,6 +471,12 @@ static void conv_mix_backward(const struct op_call *call) {
         add_to_probabilities(call, mix.plain_field[t], mix.plain[t].dot);
 }
 
+static struct op_cost conv_mix_cost(const double *attribute, const struct shape *inputs,
+                                    int input_count, struct shape output) {
+    (void)inputs, (void)input_count, (void)output;
+    return (struct op_cost){.macs = attribute[1]};
+}
+
 static const struct op_attribute attributes[] = {
     {.name = "out",
      .kind = ATTRIBUTE_INTEGER,
@@ -478,16 +484,20 @@ static const struct op_attribute attributes[] = {
      .maximum = 65536,
      .initial = OP_REQUIRED,
      .meaning = "output channels"},
+    {.name = "macs",
+     .kind = ATTRIBUTE_REAL,
+     .minimum = 0,
+     .maximum = INFINITY,
+     .initial = 0,
+     .meaning = "multiply-accumulates of its convolutions apart, for one image"},
 };
 
-/* Its multiply-accumulates are those of the convolutions that it stands for, which are counted
- * where they stand in the space. */
 const struct op op_conv_mix = {
     .name = "conv_mix",
     .summary = "a mixture of convolutions as one: inputs p, tensors and weights; list: where each "
                "candidate's are",
     .attributes = attributes,
-    .attribute_count = 1,
+    .attribute_count = 2,
     .minimum_inputs = 2,
     .maximum_inputs = -1,
     .takes_inactive = true,
@@ -495,5 +505,6 @@ const struct op op_conv_mix = {
     .scratch_bytes = conv_mix_scratch,
     .forward = conv_mix_forward,
     .backward = conv_mix_backward,
+    .cost = conv_mix_cost,
     .backward_needs = OP_NEEDS_ALL_INPUTS,
 };

@@ -251,6 +251,7 @@ static void sites_and_costs_stay_those_of_the_network(void **state) {
                          b->graph->nodes[b->sites[i].node].op);
     }
     assert_true(model_macs(&apart.model) == model_macs(&merged.model));
+    assert_true(plan_memory(apart.model.plan).macs == plan_memory(merged.model.plan).macs);
     close_network(&apart);
     close_network(&merged);
     space_free(space);
