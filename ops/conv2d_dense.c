@@ -88,11 +88,6 @@ static void correlate_row(const struct correlation *c, const struct conv2d_panel
     }
 }
 
-/* Output pixels of one phase among `count`, the first of which has remainder 0. */
-static int phase_count(const struct conv2d_dense *d, const struct conv2d_phase *phase, int count) {
-    return count > phase->first ? (count - 1 - phase->first) / d->spread + 1 : 0;
-}
-
 /* All output channels of one group and phase for one tile. */
 static void correlate_phase(const struct correlation *c, const struct conv2d_tile *tile,
                             const struct conv2d_phase *rows, const struct conv2d_phase *columns,
@@ -112,8 +107,8 @@ static void correlate_phase(const struct correlation *c, const struct conv2d_til
         .output_pitch = target.pixel_pitch * (size_t)d->spread,
         .accumulate = target.accumulate,
     };
-    int row_count = phase_count(d, rows, tile->rows);
-    int pixels = phase_count(d, columns, tile->columns);
+    int row_count = conv2d_phase_count(d, rows, tile->rows);
+    int pixels = conv2d_phase_count(d, columns, tile->columns);
     bool padded = !t->staged && d->out_per_group % 8 != 0;
     if (run > 0)
         input += (size_t)(rows->shift - t->low_h) * t->row_floats +

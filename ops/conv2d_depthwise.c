@@ -4,6 +4,8 @@
 #include <omp.h>
 #include <string.h>
 
+#include "ops/conv2d_depthwise_ring.h"
+
 #define MICRO_LANES SIMD_LANES
 #include "ops/conv2d_depthwise_micro.h"
 #if SIMD_LANES == 16
@@ -11,20 +13,21 @@
 #include "ops/conv2d_depthwise_micro.h"
 #endif
 
-/* Everything that the rows share. */
+/* Everything that the tiles share. */
 struct depthwise {
     struct conv2d_dense dense;
+    struct conv2d_tiling tiling;
+    const struct conv2d_correlate_arrays *arrays;
     size_t channels; /* rounded up to 8 */
-    const float *input, *packed, *start;
-    float *output;
-    bool accumulate;
+    /* [phase row][phase column][vector][tap row][tap column][lanes], and the bias or zeros. */
+    const float *packed, *start;
 };
 
-/* The taps of one axis that reach into the image from one output position. */
-struct taps {
-    int first, every, count; /* kernel indices first, first + every, ... */
-    int source;              /* input position under the first */
-    int source_step;         /* input positions from one to the next */
+/* Where a tile's output goes: its first pixel, in the tensor or in a buffer. */
+struct target {
+    float *first;
+    size_t row_pitch;
+    bool accumulate;
 };
 
 bool conv2d_is_depthwise(const struct conv2d_shape *shape) {
@@ -32,186 +35,191 @@ bool conv2d_is_depthwise(const struct conv2d_shape *shape) {
            shape->groups == shape->out_channels;
 }
 
-static struct taps taps_at(const struct conv2d_dense *d, int position, int origin, int kernel,
-                           int size) {
-    struct taps taps = {.every = 1, .source_step = d->dilation};
-    int last = -1;
-    for (int k = 0; k < kernel; k++) {
-        int source = position * d->step - origin + k * d->dilation;
-        if (source < 0 || source % d->spread != 0 || source / d->spread >= size) continue;
-        if (taps.count == 0) {
-            taps.first = k;
-            taps.source = source / d->spread;
-        } else if (taps.count == 1) {
-            taps.every = k - taps.first;
-            taps.source_step = source / d->spread - taps.source;
-        }
-        last = k;
-        taps.count = (last - taps.first) / taps.every + 1;
+#define DEFINE_ROW(lanes)                                                                          \
+    static void run_row_##lanes(const struct depthwise_row *row, int kernel_w) {                   \
+        switch (kernel_w) {                                                                        \
+        case 3:                                                                                    \
+            depthwise_row_##lanes(row, 3);                                                         \
+            break;                                                                                 \
+        case 5:                                                                                    \
+            depthwise_row_##lanes(row, 5);                                                         \
+            break;                                                                                 \
+        case 7:                                                                                    \
+            depthwise_row_##lanes(row, 7);                                                         \
+            break;                                                                                 \
+        default:                                                                                   \
+            depthwise_row_##lanes(row, 0);                                                         \
+            break;                                                                                 \
+        }                                                                                          \
     }
-    return taps;
-}
-
-#define RUN_CHANNELS(pixels, kernel_w)                                                             \
-    do {                                                                                           \
-        size_t channel = 0;                                                                        \
-        for (; channel + SIMD_LANES <= channels; channel += SIMD_LANES)                            \
-            SIMD_PASTE(depthwise_, SIMD_LANES)(block, channel, pixels, kernel_w);                  \
-        RUN_TAIL(pixels, kernel_w)                                                                 \
-    } while (0)
 #if SIMD_LANES == 16
-#define RUN_TAIL(pixels, kernel_w)                                                                 \
-    if (channel < channels) depthwise_8(block, channel, pixels, kernel_w);
+DEFINE_ROW(16)
+DEFINE_ROW(8)
+#elif SIMD_LANES == 8
+DEFINE_ROW(8)
 #else
-#define RUN_TAIL(pixels, kernel_w)
+DEFINE_ROW(4)
 #endif
 
-static void run_8(const struct depthwise_block *block, size_t channels, int shared_kernel) {
-    switch (shared_kernel) {
-    case 3:
-        RUN_CHANNELS(8, 3);
-        break;
-    case 5:
-        RUN_CHANNELS(8, 5);
-        break;
-    case 7:
-        RUN_CHANNELS(8, 7);
-        break;
-    default:
-        RUN_CHANNELS(8, 0);
-        break;
+/* `shared_kernel` is the taps of a row that share their input columns, or 0. */
+static void run_row(const struct depthwise_row *row, int shared_kernel, int lanes) {
+#if SIMD_LANES == 16
+    if (lanes == 8) {
+        run_row_8(row, shared_kernel);
+        return;
     }
+#endif
+    (void)lanes;
+    SIMD_PASTE(run_row_, SIMD_LANES)(row, shared_kernel);
 }
 
-static void run_4(const struct depthwise_block *block, size_t channels, int shared_kernel) {
-    switch (shared_kernel) {
-    case 3:
-        RUN_CHANNELS(4, 3);
-        break;
-    case 5:
-        RUN_CHANNELS(4, 5);
-        break;
-    case 7:
-        RUN_CHANNELS(4, 7);
-        break;
-    default:
-        RUN_CHANNELS(4, 0);
-        break;
-    }
-}
-
-static void run_1(const struct depthwise_block *block, size_t channels) {
-    RUN_CHANNELS(1, 0);
-}
-
-/* One pixel with whatever taps remain for it. */
-static void run_pixel(const struct depthwise *w, struct depthwise_block block, const float *row,
-                      const float *weight_row, float *output_row, int x) {
+/* One vector of channels of one phase of a tile. */
+static void run_phase(const struct depthwise *w, const struct conv2d_tile *tile,
+                      const struct conv2d_phase *rows, const struct conv2d_phase *columns,
+                      const float *packed, const struct conv2d_view *view, size_t channel,
+                      struct target target, float *buffer) {
     const struct conv2d_dense *d = &w->dense;
-    struct taps taps = taps_at(d, x, d->origin_w, d->kernel_w, d->in_width);
-    block.tap_columns = taps.count;
-    block.tap_column_step = (size_t)taps.source_step * d->in_pitch;
-    block.input = row + (size_t)taps.source * d->in_pitch;
-    block.weight = weight_row + (size_t)taps.first * w->channels;
-    block.weight_column_step = (size_t)taps.every * w->channels;
-    block.output = output_row + (size_t)x * d->out_pitch;
-    run_1(&block, w->channels);
-}
-
-/* The output pixels begin <= x < end all of whose taps lie inside the image; none when the input is
- * spread. */
-static void interior(const struct conv2d_dense *d, int *begin, int *end) {
-    int reach = (d->kernel_w - 1) * d->dilation;
-    int first = (d->origin_w + d->step - 1) / d->step;
-    int last = d->in_width - 1 - reach + d->origin_w;
-    *begin = d->origin_w <= 0 ? 0 : first;
-    *end = last < 0 ? 0 : last / d->step + 1;
-    if (*end > d->out_width) *end = d->out_width;
-    if (d->spread != 1 || *end <= *begin) *begin = *end = 0;
-}
-
-static void run_row(const struct depthwise *w, int index) {
-    const struct conv2d_dense *d = &w->dense;
-    int image = index / d->out_height, y = index % d->out_height;
-    struct taps rows = taps_at(d, y, d->origin_h, d->kernel_h, d->in_height);
-    size_t in_row = (size_t)d->in_width * d->in_pitch;
-    const float *row =
-        w->input + ((size_t)image * (size_t)d->in_height + (size_t)rows.source) * in_row;
-    const float *weight_row = w->packed + (size_t)(rows.first * d->kernel_w) * w->channels;
-    float *output_row = w->output + (size_t)index * (size_t)d->out_width * d->out_pitch;
-    struct depthwise_block block = {
-        .pixel_step = (size_t)d->step * d->in_pitch,
-        .tap_row_step = (size_t)rows.source_step * in_row,
-        .tap_rows = rows.count,
-        .weight_row_step = (size_t)(rows.every * d->kernel_w) * w->channels,
-        .start = w->start,
-        .output_pitch = d->out_pitch,
-        .accumulate = w->accumulate,
+    int count = conv2d_phase_count(d, rows, tile->rows);
+    int pixels = conv2d_phase_count(d, columns, tile->columns);
+    if (count == 0 || pixels == 0) return;
+    int lanes = depthwise_lanes(w->channels, channel);
+    int top = tile->y / d->spread;
+    struct depthwise_ring ring =
+        depthwise_ring_make(d, &w->tiling, rows, columns, top, tile->x / d->spread, pixels, buffer);
+    struct depthwise_row row = {
+        .ring = &ring,
+        .tap_rows = rows->taps,
+        .tap_row_step = rows->dilation,
+        .tap_columns = columns->taps,
+        .tap_column_step = (size_t)(columns->dilation * lanes),
+        .pixel_step = (size_t)(d->step * lanes),
+        .weight = packed + channel * (size_t)(rows->taps * columns->taps),
+        .start = w->start + channel,
+        .output_pitch = (size_t)d->spread * d->out_pitch,
+        .pixels = pixels,
+        .accumulate = target.accumulate,
     };
-    int begin, end;
-    interior(d, &begin, &end);
-    for (int x = 0; x < begin; x++)
-        run_pixel(w, block, row, weight_row, output_row, x);
-
-    int shared = d->step == 1 && d->dilation == 1 ? d->kernel_w : 0;
-    block.weight = weight_row;
-    block.weight_column_step = w->channels;
-    block.tap_columns = d->kernel_w;
-    block.tap_column_step = (size_t)d->dilation * d->in_pitch;
-    int x = begin;
-    while (end - x >= 4) {
-        block.input = row + (ptrdiff_t)(x * d->step - d->origin_w) * (ptrdiff_t)d->in_pitch;
-        block.output = output_row + (size_t)x * d->out_pitch;
-        int pixels = end - x >= 8 ? 8 : 4;
-        if (pixels == 8)
-            run_8(&block, w->channels, shared);
-        else
-            run_4(&block, w->channels, shared);
-        x += pixels;
+    int shared = d->step == 1 && columns->dilation == 1 ? columns->taps : 0;
+    for (int i = 0; i < count; i++) {
+        row.first_row = depthwise_ring_advance(&ring, d, rows, view, top + i, channel, lanes);
+        row.output = target.first + (size_t)(rows->first + i * d->spread) * target.row_pitch +
+                     (size_t)columns->first * d->out_pitch + channel;
+        run_row(&row, shared, lanes);
     }
-    for (; x < d->out_width; x++)
-        run_pixel(w, block, row, weight_row, output_row, x);
+}
+
+static void run_channels(const struct depthwise *w, const struct conv2d_tile *tile,
+                         const struct conv2d_view *view, struct target target, float *buffer) {
+    const struct conv2d_dense *d = &w->dense;
+    for (size_t channel = 0; channel < w->channels;
+         channel += (size_t)depthwise_lanes(w->channels, channel)) {
+        const float *packed = w->packed;
+        for (int y = 0; y < d->spread; y++)
+            for (int x = 0; x < d->spread; x++) {
+                struct conv2d_phase rows = conv2d_phase_rows(d, y);
+                struct conv2d_phase columns = conv2d_phase_columns(d, x);
+                run_phase(w, tile, &rows, &columns, packed, view, channel, target, buffer);
+                packed += (size_t)(rows.taps * columns.taps) * w->channels;
+            }
+    }
 }
 
 /* Padding channels become zero even where the input is not finite. */
-static void clear_padding(const struct depthwise *w, int row) {
+static void clear_padding(const struct depthwise *w, const struct conv2d_tile *tile,
+                          float *output) {
     const struct conv2d_dense *d = &w->dense;
     if ((size_t)d->groups == w->channels) return;
-    float *pixel = w->output + (size_t)row * (size_t)d->out_width * d->out_pitch;
-    for (int x = 0; x < d->out_width; x++, pixel += d->out_pitch)
-        for (size_t c = (size_t)d->groups; c < w->channels; c++)
-            pixel[c] = 0;
+    for (int y = 0; y < tile->rows; y++) {
+        float *pixel = output + (size_t)(y * d->out_width) * d->out_pitch;
+        for (int x = 0; x < tile->columns; x++, pixel += d->out_pitch)
+            for (size_t c = (size_t)d->groups; c < w->channels; c++)
+                pixel[c] = 0;
+    }
 }
 
-size_t conv2d_depthwise_correlate_scratch(const struct conv2d_dense *d) {
-    size_t channels = conv2d_round_up((size_t)d->groups, 8);
-    return ((size_t)(d->kernel_h * d->kernel_w) + 1) * channels * sizeof(float);
+static void run_tile(const struct depthwise *w, int index, float *buffer) {
+    const struct conv2d_dense *d = &w->dense;
+    const struct conv2d_tiling *t = &w->tiling;
+    const struct conv2d_map *store = w->arrays->store;
+    struct conv2d_tile tile = conv2d_tile_at(d, t, index);
+    float *mapped = buffer + conv2d_round_up(depthwise_ring_floats(t), 16);
+    float *result = mapped + conv2d_round_up(t->mapped_floats, 16);
+    struct conv2d_view view =
+        conv2d_tile_view(d, t, &tile, w->arrays->input, w->arrays->load, mapped);
+    size_t row = (size_t)tile.image * (size_t)d->out_height + (size_t)tile.y;
+    size_t pixel = row * (size_t)d->out_width + (size_t)tile.x, columns = (size_t)tile.columns;
+    size_t row_pitch = (size_t)d->out_width * d->out_pitch;
+    float *output = w->arrays->output + pixel * d->out_pitch;
+    struct target target = {output, row_pitch, w->arrays->accumulate};
+    if (store) target = (struct target){result, columns * d->out_pitch, false};
+    run_channels(w, &tile, &view, target, buffer);
+    for (int y = 0; store && y < tile.rows; y++, pixel += (size_t)d->out_width)
+        conv2d_map_pixels(store, result + (size_t)y * target.row_pitch,
+                          output + (size_t)y * row_pitch, pixel, columns, d->out_pitch,
+                          (size_t)t->row_width);
+    clear_padding(w, &tile, output);
+}
+
+static size_t channels_of(const struct conv2d_dense *d) {
+    return conv2d_round_up((size_t)d->groups, 8);
+}
+
+static size_t weight_floats(const struct conv2d_dense *d) {
+    return conv2d_round_up(((size_t)(d->kernel_h * d->kernel_w) + 1) * channels_of(d), 16);
+}
+
+static size_t thread_floats(const struct conv2d_tiling *t) {
+    return conv2d_round_up(depthwise_ring_floats(t), 16) + conv2d_round_up(t->mapped_floats, 16) +
+           conv2d_round_up(t->result_floats, 16) + 16;
+}
+
+size_t conv2d_depthwise_correlate_scratch(const struct conv2d_dense *dense) {
+    struct conv2d_dense d = *dense;
+    struct conv2d_tiling t = conv2d_tiling_make(&d);
+    return (weight_floats(&d) + CONV2D_MAX_THREADS * thread_floats(&t)) * sizeof(float);
+}
+
+/* Weights of one phase as run_phase reads them; returns their end. */
+static float *pack_phase(const struct conv2d_dense *d, const struct conv2d_phase *rows,
+                         const struct conv2d_phase *columns, const float *weight, bool flipped,
+                         float *packed) {
+    size_t channels = channels_of(d), lanes;
+    int taps = d->kernel_h * d->kernel_w;
+    for (size_t first = 0; first < channels; first += lanes) {
+        lanes = (size_t)depthwise_lanes(channels, first);
+        for (int ty = 0; ty < rows->taps; ty++)
+            for (int tx = 0; tx < columns->taps; tx++) {
+                int tap = (rows->tap_first + ty * rows->tap_every) * d->kernel_w +
+                          columns->tap_first + tx * columns->tap_every;
+                if (flipped) tap = taps - 1 - tap;
+                for (size_t c = first; c < first + lanes; c++)
+                    *packed++ = c < (size_t)d->groups ? weight[c * (size_t)taps + (size_t)tap] : 0;
+            }
+    }
+    return packed;
 }
 
 void conv2d_depthwise_correlate(const struct conv2d_dense *dense,
                                 const struct conv2d_correlate_arrays *arrays) {
-    const float *weight = arrays->weight, *bias = arrays->bias;
-    bool flipped = arrays->transposed;
-    struct depthwise w = {.dense = *dense,
-                          .input = arrays->input,
-                          .output = arrays->output,
-                          .accumulate = arrays->accumulate};
-    w.channels = conv2d_round_up((size_t)dense->groups, 8);
-    int taps = dense->kernel_h * dense->kernel_w;
-    float *packed = arrays->scratch;
-    float *start = packed + (size_t)taps * w.channels;
-    memset(packed, 0, ((size_t)taps + 1) * w.channels * sizeof(float));
-    for (int channel = 0; channel < dense->groups; channel++)
-        for (int tap = 0; tap < taps; tap++)
-            packed[(size_t)tap * w.channels + (size_t)channel] =
-                weight[channel * taps + (flipped ? taps - 1 - tap : tap)];
-    if (bias) memcpy(start, bias, (size_t)dense->groups * sizeof(float));
+    struct depthwise w = {.dense = *dense, .arrays = arrays, .channels = channels_of(dense)};
+    w.tiling = conv2d_tiling_make(&w.dense);
+    const struct conv2d_dense *d = &w.dense;
+    float *start = arrays->scratch, *packed = start + w.channels, *end = packed;
+    float *buffers = start + weight_floats(d);
+    memset(start, 0, w.channels * sizeof(float));
+    if (arrays->bias) memcpy(start, arrays->bias, (size_t)d->groups * sizeof(float));
+    for (int y = 0; y < d->spread; y++)
+        for (int x = 0; x < d->spread; x++) {
+            struct conv2d_phase rows = conv2d_phase_rows(d, y);
+            struct conv2d_phase columns = conv2d_phase_columns(d, x);
+            end = pack_phase(d, &rows, &columns, arrays->weight, arrays->transposed, end);
+        }
     w.packed = packed;
     w.start = start;
-    int rows = dense->batch * dense->out_height;
-#pragma omp parallel for schedule(dynamic, 4)
-    for (int row = 0; row < rows; row++) {
-        run_row(&w, row);
-        clear_padding(&w, row);
-    }
+    int tiles = conv2d_tile_count(d, &w.tiling);
+    int threads = omp_get_max_threads();
+    if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
+    for (int tile = 0; tile < tiles; tile++)
+        run_tile(&w, tile, buffers + (size_t)omp_get_thread_num() * thread_floats(&w.tiling));
 }

@@ -1,7 +1,7 @@
 /*
  * Depthwise convolution (as many groups as input and output channels), inside. Vectors run over
- * channels, nothing is copied: rows outside the image are skipped, and the few pixels whose taps
- * reach over the left or right edge are done one by one with the taps that remain.
+ * channels; a tile of conv2d_tile.h is worked on vector by vector, row by row, on a ring of input
+ * rows (conv2d_depthwise_ring.h).
  */
 #ifndef TAMIS_OPS_CONV2D_DEPTHWISE_H
 #define TAMIS_OPS_CONV2D_DEPTHWISE_H
@@ -11,7 +11,7 @@
 bool conv2d_is_depthwise(const struct conv2d_shape *shape);
 
 size_t conv2d_depthwise_correlate_scratch(const struct conv2d_dense *dense);
-/* Forward, and backward-data with flipped taps. */
+/* Forward, and backward-data with transposed weights, which for one channel are flipped. */
 void conv2d_depthwise_correlate(const struct conv2d_dense *dense,
                                 const struct conv2d_correlate_arrays *arrays);
 

@@ -6,6 +6,7 @@
 /* Enough pixels to fill register blocks, few enough that a tile stays in the second-level cache. */
 enum {
     TILE_ROWS = 8,
+    TILE_ROWS_DEPTHWISE = 16, /* a row of halo costs as much as a row of work */
     TILE_COLUMNS = 64,
     TILE_PIXELS_DIRECT = 384,
     TILE_INPUT_BYTES = 128 * 1024,
@@ -76,9 +77,10 @@ struct conv2d_tiling conv2d_tiling_make(struct conv2d_dense *d) {
     t.columns = divide_up(width, divide_up(width, t.direct ? TILE_PIXELS_DIRECT : TILE_COLUMNS));
     t.columns = round_up(t.columns, d->spread);
     t.count_x = divide_up(width, t.columns);
-    int in_columns = covered(d, t.columns, t.low_w, t.high_w);
-    t.row_floats = tile_row_floats(d, in_columns);
-    int bands = divide_up(height, TILE_ROWS);
+    t.in_columns = covered(d, t.columns, t.low_w, t.high_w);
+    t.row_floats = tile_row_floats(d, t.in_columns);
+    bool depthwise = d->groups > 1 && d->in_per_group == 1 && d->out_per_group == 1;
+    int bands = divide_up(height, depthwise ? TILE_ROWS_DEPTHWISE : TILE_ROWS);
     bands = larger(bands, smaller(height, TILES_WANTED / larger(d->batch * t.count_x, 1)));
     t.rows = round_up(divide_up(height, bands), d->spread);
     while (!t.direct && t.rows > d->spread &&
@@ -89,7 +91,7 @@ struct conv2d_tiling conv2d_tiling_make(struct conv2d_dense *d) {
     size_t in_rows = (size_t)covered(d, t.rows, t.low_h, t.high_h);
     size_t pixels = (size_t)t.rows * (size_t)t.columns;
     t.input_floats = t.direct ? 0 : in_rows * t.row_floats;
-    t.mapped_floats = in_rows * (size_t)in_columns * d->in_pitch;
+    t.mapped_floats = in_rows * (size_t)t.in_columns * d->in_pitch;
     t.stage_floats = t.staged ? pixels * t.channel_width : 0;
     t.result_floats = pixels * d->out_pitch;
     return t;
@@ -108,6 +110,10 @@ struct conv2d_tile conv2d_tile_at(const struct conv2d_dense *d, const struct con
     tile.rows = smaller(t->rows, d->out_height - tile.y);
     tile.columns = smaller(t->columns, d->out_width - tile.x);
     return tile;
+}
+
+int conv2d_phase_count(const struct conv2d_dense *d, const struct conv2d_phase *phase, int count) {
+    return count > phase->first ? (count - 1 - phase->first) / d->spread + 1 : 0;
 }
 
 /* First and one past the last input row (or column) under `count` outputs from `first` on. */

@@ -16,6 +16,7 @@ struct conv2d_tiling {
     int count_y, count_x; /* tiles in one image */
     int low_h, high_h;    /* input rows under output row 0 in any phase, the last included */
     int low_w, high_w;    /* the same for columns */
+    int in_columns;       /* input columns under a tile */
     size_t row_floats;    /* from one row of the copied input to the next */
     size_t input_floats;  /* copied input of one group */
     size_t mapped_floats; /* input pixels under a tile, for a map */
@@ -42,6 +43,10 @@ struct conv2d_tiling conv2d_tiling_make(struct conv2d_dense *dense);
 int conv2d_tile_count(const struct conv2d_dense *dense, const struct conv2d_tiling *tiling);
 struct conv2d_tile conv2d_tile_at(const struct conv2d_dense *dense,
                                   const struct conv2d_tiling *tiling, int index);
+
+/* Output positions of one phase among `count`, the first of which has remainder 0. */
+int conv2d_phase_count(const struct conv2d_dense *dense, const struct conv2d_phase *phase,
+                       int count);
 
 /* The input under a tile: in its tensor, or in `buffer` (mapped_floats) when there is a map. */
 struct conv2d_view conv2d_tile_view(const struct conv2d_dense *dense,
