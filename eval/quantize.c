@@ -67,16 +67,17 @@ static float *high_buffer(const struct sampler *sampler, int batch) {
 
 static bool has_activation_steps(const struct network *network) {
     for (int i = 0; i < network->site_count; i++)
-        for (int q = 0; q < network->sites[i].quantizer_count; q++)
+        for (int q = 0; q < network->sites[i].activation_quantizer_count; q++)
             if (network->sites[i].activation_step[q] >= 0) return true;
     return false;
 }
 
 static void choose_steps(const struct network *network, const struct network_site *site,
                          const struct quantizer_histogram *histogram) {
-    for (int q = 0; q < site->quantizer_count; q++) {
+    for (int q = 0; q < site->activation_quantizer_count; q++) {
         if (site->activation_step[q] < 0) continue;
-        struct quantizer_choice choice = quantizer_calibrate(histogram, site->quantizer_bits[q]);
+        struct quantizer_choice choice =
+            quantizer_calibrate(histogram, site->activation_quantizer_bits[q]);
         parameter_values(network->parameters, site->activation_step[q])[0] = choice.step;
         if (site->activation_lowest[q] >= 0)
             parameter_values(network->parameters, site->activation_lowest[q])[0] =

@@ -131,6 +131,7 @@ const char **architecture_candidate_names(const struct space *space, int *count)
     const char **names = memory_allocate((size_t)(slots->entry_count + 1) * sizeof *names);
     *count = 0;
     for (int i = 0; i < slots->count; i++) {
+        if (slots->items[i].owner >= 0) continue;
         for (int c = 0; c < slots->items[i].candidate_count; c++) {
             const char *name = slots->items[i].candidates[c].name;
             bool known = false;

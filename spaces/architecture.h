@@ -35,7 +35,11 @@ struct slot {
     int entry_count;
     const struct condition **places; /* it is there where one of them holds; several when tied */
     int place_count;
-    bool is_shared;           /* several steps may ask for it: tied choices */
+    bool is_shared; /* several steps may ask for it: tied choices */
+    /* The slot of the bits of activations where they are chosen apart; -1: they are those of the
+     * weights. Such a slot has one candidate and stands in the line of its owner. */
+    int activations;
+    int owner;                /* of a slot of activations; -1 of others */
     struct position position; /* of the step that it was first met at */
 };
 struct slots {

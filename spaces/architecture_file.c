@@ -45,7 +45,10 @@ static void put_slot(struct writer *writer, const struct architecture *architect
     int candidate = architecture_candidate(architecture, index);
     int bits = architecture_bits(architecture, index);
     put(writer, "  %s: %s", slot->name, slot->candidates[candidate].name);
-    if (bits > 0) put(writer, " at %d bits", bits);
+    if (bits > 0 && slot->activations >= 0)
+        put(writer, " at %d/%d bits", bits, architecture_bits(architecture, slot->activations));
+    else if (bits > 0)
+        put(writer, " at %d bits", bits);
     put(writer, "\n");
 }
 
@@ -59,7 +62,8 @@ char *architecture_text(const struct architecture *architecture) {
     put_let(&writer, &space->settings);
     put(&writer, architecture->count > 0 ? "choices:\n" : "choices: {}\n");
     for (int i = 0; i < architecture->count; i++)
-        if (architecture_has_slot(architecture, i)) put_slot(&writer, architecture, i);
+        if (space->slots.items[i].owner < 0 && architecture_has_slot(architecture, i))
+            put_slot(&writer, architecture, i);
     return writer.text;
 }
 
@@ -74,12 +78,13 @@ bool architecture_write(const struct architecture *architecture, const char *pat
 /* --- Reading -------------------------------------------------------------------------------------
  */
 
-/* Splits "conv3 at 8 bits" into the name (into `name`) and the bits; 0: none given. */
+/* Splits "conv3 at 8 bits" into the name (into `name`) and the bits, "conv3 at 4/8 bits" into those
+ * of weights and of activations; 0: none given. */
 static bool split_choice(const struct yaml_node *node, char *name, size_t size, long *bits,
-                         struct error *error) {
+                         long *activations, struct error *error) {
     char text[200], *rest, *words[5];
     int count = 0;
-    *bits = 0;
+    *bits = *activations = 0;
     if (node->kind != YAML_SCALAR || strlen(node->text) >= sizeof text ||
         strlen(node->text) >= size)
         return error_at(error, ERROR_SPEC, node->position,
@@ -90,9 +95,12 @@ static bool split_choice(const struct yaml_node *node, char *name, size_t size, 
         words[count++] = word;
     char *end = NULL;
     if (count == 4) *bits = strtol(words[2], &end, 10);
-    bool good = count == 1 ||
-                (count == 4 && strcmp(words[1], "at") == 0 && *end == '\0' && *bits > 0 &&
-                 *bits < 100 && (strcmp(words[3], "bits") == 0 || strcmp(words[3], "bit") == 0));
+    bool is_apart = end && *end == '/';
+    if (is_apart) *activations = strtol(end + 1, &end, 10);
+    bool good =
+        count == 1 || (count == 4 && strcmp(words[1], "at") == 0 && *end == '\0' && *bits > 0 &&
+                       *bits < 100 && (!is_apart || (*activations > 0 && *activations < 100)) &&
+                       (strcmp(words[3], "bits") == 0 || strcmp(words[3], "bit") == 0));
     if (!good)
         return error_at(error, ERROR_SPEC, node->position,
                         "expected a candidate such as \"conv3 at 8 bits\", found \"%s\"",
@@ -136,14 +144,49 @@ static bool find_bits(const struct slot *slot, const struct slot_candidate *cand
                     slot->name, bits, known);
 }
 
-static bool read_choice(const struct slot *slot, const struct yaml_node *node, int *entry,
+/* The bits of activations, where a candidate has some that are chosen apart. */
+static bool find_activations(struct architecture *architecture, const struct slot *slot, int entry,
+                             long bits, const struct yaml_node *node, struct error *error) {
+    const struct slots *slots = &architecture->space->slots;
+    bool has_bits = false;
+    for (int i = 0; i < slot->candidate_count; i++) {
+        const struct slot_candidate *at = &slot->candidates[i];
+        if (entry >= at->first && entry < at->first + at->bits_count) has_bits = at->bits[0] > 0;
+    }
+    if (slot->activations < 0 || !has_bits)
+        return bits == 0 ||
+               error_at(error, ERROR_SPEC, node->position,
+                        "\"%s\" has no bit width of activations to choose", slot->name);
+    const struct slot *own = &slots->items[slot->activations];
+    char known[80];
+    list_bits(&own->candidates[0], known, sizeof known);
+    for (int i = 0; i < own->entry_count; i++) {
+        if (own->candidates[0].bits[i] != bits && !(bits == 0 && own->entry_count == 1)) continue;
+        architecture->entries[slot->activations] = i;
+        return true;
+    }
+    if (bits == 0)
+        return error_at(error, ERROR_SPEC, node->position,
+                        "\"%s\" needs a bit width of activations behind that of weights, such as "
+                        "\"at %d/%d bits\" (known are %s)",
+                        slot->name, slot->candidates[0].bits[0] ? slot->candidates[0].bits[0] : 8,
+                        own->candidates[0].bits[0], known);
+    return error_at(error, ERROR_SPEC, node->position,
+                    "the activations of \"%s\" cannot have %ld bits; known are %s", slot->name,
+                    bits, known);
+}
+
+static bool read_choice(struct architecture *architecture, int index, const struct yaml_node *node,
                         struct error *error) {
+    const struct slot *slot = &architecture->space->slots.items[index];
+    int *entry = &architecture->entries[index];
     char name[200];
-    long bits;
-    if (!split_choice(node, name, sizeof name, &bits, error)) return false;
+    long bits, activations;
+    if (!split_choice(node, name, sizeof name, &bits, &activations, error)) return false;
     for (int i = 0; i < slot->candidate_count; i++)
         if (strcmp(slot->candidates[i].name, name) == 0)
-            return find_bits(slot, &slot->candidates[i], bits, node, entry, error);
+            return find_bits(slot, &slot->candidates[i], bits, node, entry, error) &&
+                   find_activations(architecture, slot, *entry, activations, node, error);
     const char **names = memory_allocate((size_t)slot->candidate_count * sizeof *names);
     for (int i = 0; i < slot->candidate_count; i++)
         names[i] = slot->candidates[i].name;
@@ -187,19 +230,19 @@ static bool read_choices(const struct yaml_node *root, struct architecture *arch
     bool good = true;
     for (int i = 0; i < choices->count; i++) {
         int slot = 0;
-        while (slot < slots->count && strcmp(slots->items[slot].name, choices->keys[i]->text) != 0)
+        while (slot < slots->count &&
+               (slots->items[slot].owner >= 0 ||
+                strcmp(slots->items[slot].name, choices->keys[i]->text) != 0))
             slot++;
         if (slot == slots->count) {
             good = report_unknown_slot(slots, choices->keys[i], error);
             continue;
         }
         given[slot] = true;
-        if (!read_choice(&slots->items[slot], choices->items[i], &architecture->entries[slot],
-                         error))
-            good = false;
+        if (!read_choice(architecture, slot, choices->items[i], error)) good = false;
     }
     for (int i = 0; good && i < slots->count; i++)
-        if (!given[i] && architecture_has_slot(architecture, i))
+        if (!given[i] && slots->items[i].owner < 0 && architecture_has_slot(architecture, i))
             good = error_at(error, ERROR_SPEC, choices->position, "no choice for the slot \"%s\"",
                             slots->items[i].name);
     memory_free(given);

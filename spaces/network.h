@@ -65,6 +65,8 @@ struct network_site {
     int quantizer_count; /* bit widths that have quantizers here: 1, or the slot's in NETWORK_DIRECT
                           */
     int quantizer_bits[8];
+    int activation_quantizer_count; /* the same of activations, where bits are chosen apart */
+    int activation_quantizer_bits[8];
     int weight_step[8];       /* parameter index, -1: none */
     int activation_step[8];   /* parameter index, -1: none (HWGQ) */
     int activation_lowest[8]; /* state parameter index, -1: none */

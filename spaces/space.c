@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-bool bits_read(const struct yaml_node *node, const struct expression_names *names,
-               struct bits_list *bits, struct error *error) {
+static bool read_widths(const struct yaml_node *node, const struct expression_names *names,
+                        struct bits_list *bits, struct error *error) {
     char found[80];
     int count = node->kind == YAML_LIST ? node->count : 1;
     *bits = (struct bits_list){0};
@@ -43,6 +43,36 @@ bool bits_read(const struct yaml_node *node, const struct expression_names *name
         bits->values[bits->count++] = (int)value;
     }
     return true;
+}
+
+static bool read_apart(const struct yaml_node *node, const struct expression_names *names,
+                       struct bits_list *bits, struct error *error) {
+    static const char *const keys[] = {"weights", "activations"};
+    struct bits_list lists[2];
+    *bits = (struct bits_list){0};
+    if (!yaml_check_keys(node, "bit widths", keys, 2, error)) return false;
+    for (int i = 0; i < 2; i++) {
+        const struct yaml_node *item = yaml_get(node, keys[i]);
+        if (!item)
+            return error_at(error, ERROR_SPEC, node->position, "\"bits\" of this form needs \"%s\"",
+                            keys[i]);
+        if (!read_widths(item, names, &lists[i], error)) return false;
+        if (lists[i].values[0] == BITS_FLOAT)
+            return error_at(error, ERROR_SPEC, item->position,
+                            "%d (no quantization) is of weights and activations together: write "
+                            "\"bits: %d\"",
+                            BITS_FLOAT, BITS_FLOAT);
+    }
+    *bits = lists[0];
+    bits->activation_count = lists[1].count;
+    memcpy(bits->activations, lists[1].values, sizeof bits->activations);
+    return true;
+}
+
+bool bits_read(const struct yaml_node *node, const struct expression_names *names,
+               struct bits_list *bits, struct error *error) {
+    return node->kind == YAML_MAP ? read_apart(node, names, bits, error)
+                                  : read_widths(node, names, bits, error);
 }
 
 static void add_name(struct space *space, const char *name, double value) {
@@ -192,9 +222,9 @@ static void read_quantizers(struct space *space, struct error *error) {
 
 static void read_bits(struct space *space, struct error *error) {
     const struct yaml_node *node = yaml_get(space->root, "bits");
-    space->bits = (struct bits_list){1, {BITS_FLOAT}};
+    space->bits = (struct bits_list){.count = 1, .values = {BITS_FLOAT}};
     if (node && !bits_read(node, &space->names, &space->bits, error))
-        space->bits = (struct bits_list){1, {BITS_FLOAT}};
+        space->bits = (struct bits_list){.count = 1, .values = {BITS_FLOAT}};
 }
 
 static bool read_sections(struct space *space, const struct space_settings *settings,

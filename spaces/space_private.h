@@ -19,6 +19,9 @@ enum { BITS_MINIMUM = 2, BITS_MAXIMUM = 8, BITS_FLOAT = 32, BITS_MAX_COUNT = 7 }
 struct bits_list {
     int count;
     int values[BITS_MAX_COUNT];
+    /* Of activations where they are chosen apart from those of weights; 0: the same. */
+    int activation_count;
+    int activations[BITS_MAX_COUNT];
 };
 
 struct space {
@@ -42,8 +45,8 @@ struct space {
     struct arena arena; /* of the slots */
 };
 
-/* Reads a list of bit widths, or one. Every width is within the limits and stands once; 32 stands
- * alone. */
+/* Reads a list of bit widths, or one, or {weights: ..., activations: ...}. Every width is within
+ * the limits and stands once; 32 stands alone. */
 bool bits_read(const struct yaml_node *node, const struct expression_names *names,
                struct bits_list *bits, struct error *error);
 

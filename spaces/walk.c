@@ -140,19 +140,15 @@ static int walk_block(struct walk *walk, struct scope *scope, const struct step 
     return output;
 }
 
-/* Bits of a convolution: a fixed width, or in `list` several of its own; 0: those of its place. */
+/* Bits that a convolution has of its own; none: those of its place. */
 static bool read_step_bits(struct walk *walk, const struct scope *scope, const struct step *step,
-                           struct bits_list *list, int *fixed) {
-    *fixed = 0;
-    list->count = 0;
+                           struct bits_list *list) {
+    *list = (struct bits_list){0};
     if (!step->bits) return true;
     if (step->bits->kind == YAML_SCALAR && strcmp(step->bits->text, "search") == 0)
         *list = walk->space->bits;
     else if (!bits_read(step->bits, scope->environment, list, walk_error(walk, step)))
         return false;
-    if (list->count > 1) return true;
-    *fixed = list->values[0];
-    list->count = 0;
     return true;
 }
 
@@ -161,13 +157,12 @@ static int walk_op_step(struct walk *walk, struct scope *scope, const struct ste
                         const struct defaults *defaults) {
     double attribute[OP_MAX_ATTRIBUTES];
     struct bits_list bits;
-    int fixed;
     struct attribute_fixed out;
     const struct width_layout *width;
     if (!walk_out(walk, scope, step, path, defaults, &out, &width) ||
         !attribute_values(step, scope->environment, defaults, out, attribute,
                           walk_error(walk, step)) ||
-        !read_step_bits(walk, scope, step, &bits, &fixed))
+        !read_step_bits(walk, scope, step, &bits))
         return walk_fail(walk, step);
     for (int i = 0; i < input_count; i++)
         if (inputs[i] < 0) return -1;
@@ -185,9 +180,10 @@ static int walk_op_step(struct walk *walk, struct scope *scope, const struct ste
     }
     if (!step->is_convolution)
         return walk_operation(walk, step, path, op, attribute, inputs, input_count, width);
-    if (bits.count > 1)
+    if (bits.count > 1 || bits.activation_count > 1)
         return walk_bits_choice(walk, step, path, attribute, inputs[0], &bits, width);
-    return walk_convolution(walk, step, path, attribute, inputs[0], fixed, width);
+    return walk_convolution(walk, step, path, attribute, inputs[0], bits.count > 0 ? &bits : NULL,
+                            width);
 }
 
 int walk_step(struct walk *walk, struct scope *scope, const struct step *step, const char *path,
@@ -237,7 +233,7 @@ static bool run(struct walk *walk) {
     walk->reported =
         arena_allocate(&walk->arena, (size_t)space->template.step_count * sizeof *walk->reported);
     walk->block_path = walk->repeat_path = "";
-    walk->place = (struct place){.bits_slot = -1, .bits_candidate = -1};
+    walk->place = (struct place){.bits_slot = -1, .bits_candidate = -1, .activation_slot = -1};
     network->input =
         graph_input(network->graph, "input",
                     shape_activation(options->batch, options->height, options->width, 3), false);

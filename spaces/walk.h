@@ -59,7 +59,10 @@ struct place {
     int bits_slot, bits_candidate; /* -1: convolutions without `bits` are not quantized */
     const int *bits;               /* open widths of that candidate, or the chosen one alone */
     int bits_count;
-    int bits_branch; /* supernet: the branch of that candidate */
+    int bits_branch;     /* supernet: the branch of that candidate */
+    int activation_slot; /* that activations take theirs from; -1: together with the weights */
+    const int *activation_bits;
+    int activation_count;
 };
 
 /* The noise that a slot's candidates share: where the slot stands, of what value, and noisy. */
@@ -135,8 +138,10 @@ const char *walk_tie(struct walk *walk, const struct tie *tie);
 int walk_probabilities(struct walk *walk, const struct step *step, int slot);
 /* Enters candidates first .. last of a slot. */
 void walk_enter(struct walk *walk, int slot, int first, int last);
-/* And takes the bits of convolutions from this candidate: all widths, or the chosen one. */
-void walk_enter_bits(struct walk *walk, int slot, int candidate, const int *chosen_bits);
+/* And takes the bits of convolutions from this candidate: all widths, or the chosen one. `bits` are
+ * those of the choice, which are looked at when slots are being found. */
+bool walk_enter_bits(struct walk *walk, const struct step *step, int slot, int candidate,
+                     const struct bits_list *bits);
 /* A new branch inside the present one, for a candidate; it becomes the current one. */
 int walk_branch(struct walk *walk, int slot, int candidate);
 /* The chosen candidate; -1 in a supernet. */
@@ -185,7 +190,7 @@ bool walk_out(struct walk *walk, const struct scope *scope, const struct step *s
 
 /* walk_site.c */
 int walk_convolution(struct walk *walk, const struct step *step, const char *path,
-                     const double *attribute, int input, int fixed_bits,
+                     const double *attribute, int input, const struct bits_list *fixed,
                      const struct width_layout *width);
 /* Any other operation; also notes its cost and its trained tensors. */
 int walk_operation(struct walk *walk, const struct step *step, const char *path,

@@ -12,7 +12,6 @@ int walk_bits_choice(struct walk *walk, const struct step *step, const char *pat
     int slot = walk_slot(walk, &request);
     if (slot < 0) return -1;
     bool is_chosen = walk_chosen(walk, slot) >= 0;
-    int chosen = is_chosen ? walk->resolver->bits(walk->resolver->context, slot) : 0;
     struct graph *graph = walk->network->graph;
     struct place outside = walk->place;
     int last = graph->current_branch;
@@ -21,8 +20,9 @@ int walk_bits_choice(struct walk *walk, const struct step *step, const char *pat
         walk_branch(walk, slot, 0);
     }
     walk_enter(walk, slot, 0, 0);
-    walk_enter_bits(walk, slot, 0, is_chosen ? &chosen : NULL);
-    int value = walk_convolution(walk, step, path, attribute, input, 0, width);
+    int value = walk_enter_bits(walk, step, slot, 0, bits)
+                    ? walk_convolution(walk, step, path, attribute, input, NULL, width)
+                    : -1;
     graph_set_branch(graph, last);
     walk->place = outside;
     return value;
@@ -90,8 +90,8 @@ int walk_mix(struct walk *walk, const struct step *step, const char *path, int s
 }
 
 static int walk_all(struct walk *walk, struct scope *scope, const struct step *step,
-                    const char *path, int slot, const int *inputs, int input_count,
-                    const struct defaults *defaults) {
+                    const char *path, int slot, const struct bits_list *bits, const int *inputs,
+                    int input_count, const struct defaults *defaults) {
     struct graph *graph = walk->network->graph;
     /* Also for a single candidate without bits: every slot has logits. */
     if (walk_probabilities(walk, step, slot) < 0) return -1;
@@ -104,8 +104,11 @@ static int walk_all(struct walk *walk, struct scope *scope, const struct step *s
         const struct step *candidate = step->candidates->items[i];
         int branch = walk_branch(walk, slot, i);
         walk_enter(walk, slot, i, i);
-        if (step_has_open_bits(candidate)) walk_enter_bits(walk, slot, i, NULL);
-        outputs[i] = walk_candidate(walk, scope, step, path, i, inputs, input_count, defaults);
+        bool is_ready =
+            !step_has_open_bits(candidate) || walk_enter_bits(walk, candidate, slot, i, bits);
+        outputs[i] = is_ready
+                         ? walk_candidate(walk, scope, step, path, i, inputs, input_count, defaults)
+                         : -1;
         if (outputs[i] >= 0)
             outputs[i] = walk_end_branch(walk, candidate, path, outputs[i], branch);
         if (outputs[i] < 0) good = false;
@@ -117,10 +120,10 @@ static int walk_all(struct walk *walk, struct scope *scope, const struct step *s
 }
 
 static int find_slot(struct walk *walk, const struct scope *scope, const struct step *step,
-                     const char *path) {
-    struct bits_list bits = walk->space->bits;
+                     const char *path, struct bits_list *bits) {
+    *bits = walk->space->bits;
     if (walk->finding && step->bits &&
-        !bits_read(step->bits, scope->environment, &bits, walk_error(walk, step)))
+        !bits_read(step->bits, scope->environment, bits, walk_error(walk, step)))
         return walk_fail(walk, step);
     int count = step->candidates->count;
     const char **names = arena_allocate(&walk->arena, (size_t)count * sizeof *names);
@@ -130,25 +133,25 @@ static int find_slot(struct walk *walk, const struct scope *scope, const struct 
         is_open[i] = step_has_open_bits(step->candidates->items[i]);
     }
     struct slot_request request = {
-        step, path, names, is_open, count, &bits, walk_tie(walk, &step->tie)};
+        step, path, names, is_open, count, bits, walk_tie(walk, &step->tie)};
     return walk_slot(walk, &request);
 }
 
 int walk_choose(struct walk *walk, struct scope *scope, const struct step *step, const char *path,
                 const int *inputs, int input_count, const struct defaults *defaults) {
-    int slot = find_slot(walk, scope, step, path);
+    struct bits_list bits;
+    int slot = find_slot(walk, scope, step, path, &bits);
     if (slot < 0) return -1;
     int chosen = walk_chosen(walk, slot);
     walk->depth++;
     int value;
     if (chosen < 0) {
-        value = walk_all(walk, scope, step, path, slot, inputs, input_count, defaults);
+        value = walk_all(walk, scope, step, path, slot, &bits, inputs, input_count, defaults);
     } else {
-        int chosen_bits = walk->resolver->bits(walk->resolver->context, slot);
         struct place outside = walk->place;
         walk_enter(walk, slot, chosen, chosen);
-        if (step_has_open_bits(step->candidates->items[chosen]))
-            walk_enter_bits(walk, slot, chosen, &chosen_bits);
+        const struct step *candidate = step->candidates->items[chosen];
+        if (step_has_open_bits(candidate)) walk_enter_bits(walk, candidate, slot, chosen, &bits);
         value = walk_candidate(walk, scope, step, path, chosen, inputs, input_count, defaults);
         walk->place = outside;
     }

@@ -10,15 +10,21 @@ enum quantizing {
     QUANTIZE_CHOSEN /* one width */
 };
 
+/* Bit widths to quantize with, and where their entries begin in a slot's probabilities. */
+struct widths {
+    const int *bits;
+    int count;
+    int slot, first;
+};
+
 struct convolution {
     const struct step *step;
     const char *path;
     const double *attribute;
     int input;
     struct network_site *site;
-    bool is_open;    /* takes its widths from a slot */
-    const int *bits; /* widths to quantize with */
-    int bits_count;
+    bool is_open; /* takes its widths from a slot */
+    struct widths weight_widths, activation_widths;
     enum quantizing weights, activations;
     /* Channels that slots choose, or NULL: those of the output, and those that are summed over. */
     const struct width_layout *out, *in;
@@ -160,39 +166,27 @@ static int relu_of(struct walk *walk, const struct convolution *convolution) {
     return value;
 }
 
-/* What a noise node is made of beside its value: the entries of p from `first` on, their bits. */
-struct noise_entries {
-    int first, count;
-    const int *bits;
-    bool is_one_draw;
-};
-
+/* Noise of the sizes of these widths, with one draw for all of them or one for each. */
 static int add_noise(struct walk *walk, const struct convolution *convolution, int value,
-                     const char *path, struct noise_entries entries) {
+                     const char *path, const struct widths *widths, bool is_one_draw) {
     const struct network *network = walk->network;
     const struct op *op = op_find("quant_noise");
     double attribute[OP_MAX_ATTRIBUTES];
     op_attribute_defaults(op, attribute);
-    set_attribute(op, attribute, "first", entries.first);
+    set_attribute(op, attribute, "first", widths->first);
     set_attribute(op, attribute, "distribution", network->options.noise_uniform);
     set_attribute(op, attribute, "gradient", network->options.noise_detached);
-    set_attribute(op, attribute, "draws", entries.is_one_draw);
-    int inputs[] = {value, network->probabilities[convolution->site->slot]};
-    return walk_node(walk, convolution->step, path, op->name, attribute, entries.bits,
-                     entries.count, inputs, 2);
+    set_attribute(op, attribute, "draws", is_one_draw);
+    int inputs[] = {value, network->probabilities[widths->slot]};
+    return walk_node(walk, convolution->step, path, op->name, attribute, widths->bits,
+                     widths->count, inputs, 2);
 }
 
 /* Noise of the convolution's own, with its candidate's shares. */
 static int noise_of(struct walk *walk, const struct convolution *convolution, int value,
-                    const char *what, bool is_one_draw) {
-    const struct network_site *site = convolution->site;
-    struct noise_entries entries = {
-        .first = walk->space->slots.items[site->slot].candidates[site->candidate].first,
-        .count = convolution->bits_count,
-        .bits = convolution->bits,
-        .is_one_draw = is_one_draw};
+                    const struct widths *widths, const char *what, bool is_one_draw) {
     const char *path = arena_format(&walk->arena, "%s.%s_noise", convolution->path, what);
-    return add_noise(walk, convolution, value, path, entries);
+    return add_noise(walk, convolution, value, path, widths, is_one_draw);
 }
 
 static bool is_inside(const struct graph *graph, int branch, int outer) {
@@ -204,26 +198,26 @@ static bool is_inside(const struct graph *graph, int branch, int outer) {
 /* Made once for a slot and value, where the slot stands: it runs whichever candidates do. */
 static int slot_noise_of(struct walk *walk, const struct convolution *convolution, int value) {
     struct graph *graph = walk->network->graph;
-    const struct network_site *site = convolution->site;
+    int index = convolution->activation_widths.slot;
     int branch = graph->branch_parents[walk->place.bits_branch];
     for (const struct slot_noise *at = walk->slot_noises; at; at = at->next)
-        if (at->slot == site->slot && at->branch == branch && at->value == value) return at->noisy;
+        if (at->slot == index && at->branch == branch && at->value == value) return at->noisy;
 
-    const struct slot *slot = &walk->space->slots.items[site->slot];
+    const struct slot *slot = &walk->space->slots.items[index];
     int *bits = arena_allocate(&walk->arena, (size_t)slot->entry_count * sizeof *bits);
     for (int i = 0; i < slot->candidate_count; i++) {
         const struct slot_candidate *candidate = &slot->candidates[i];
         memcpy(bits + candidate->first, candidate->bits,
                (size_t)candidate->bits_count * sizeof *bits);
     }
-    struct noise_entries entries = {.count = slot->entry_count, .bits = bits, .is_one_draw = true};
+    struct widths widths = {bits, slot->entry_count, index, 0};
     const char *path = arena_format(&walk->arena, "%s.activation_noise", slot->name);
     int last = graph_set_branch(graph, branch);
-    int noisy = add_noise(walk, convolution, value, path, entries);
+    int noisy = add_noise(walk, convolution, value, path, &widths, true);
     graph_set_branch(graph, last);
 
     struct slot_noise *made = arena_allocate(&walk->arena, sizeof *made);
-    *made = (struct slot_noise){site->slot, branch, value, noisy, walk->slot_noises};
+    *made = (struct slot_noise){index, branch, value, noisy, walk->slot_noises};
     walk->slot_noises = made;
     return noisy;
 }
@@ -234,7 +228,8 @@ static int noisy_activation(struct walk *walk, const struct convolution *convolu
     bool is_per_slot = network->options.noise_per_slot;
     if (is_per_slot && !is_inside(network->graph, branch, walk->place.bits_branch))
         return slot_noise_of(walk, convolution, value);
-    return noise_of(walk, convolution, value, "activation", is_per_slot);
+    return noise_of(walk, convolution, value, &convolution->activation_widths, "activation",
+                    is_per_slot);
 }
 
 /* Parameter "<path>.<what>_<bits>"; its index, -1 after an error. */
@@ -260,10 +255,12 @@ static int lsq_of(struct walk *walk, const struct convolution *convolution, int 
     struct network_site *site = convolution->site;
     bool is_mix = (is_weight ? convolution->weights : convolution->activations) == QUANTIZE_MIX;
     bool has_lowest = !is_weight && !is_mix;
+    const struct widths *widths =
+        is_weight ? &convolution->weight_widths : &convolution->activation_widths;
     int inputs[2 + BITS_MAX_COUNT] = {value}, count = 1;
-    if (is_mix) inputs[count++] = network->probabilities[site->slot];
-    for (int i = 0; i < convolution->bits_count; i++) {
-        int bits = convolution->bits[i];
+    if (is_mix) inputs[count++] = network->probabilities[widths->slot];
+    for (int i = 0; i < widths->count; i++) {
+        int bits = widths->bits[i];
         int steps = is_weight ? graph->values[value].shape.n : 1;
         int step =
             quantizer_parameter(walk, convolution, is_weight ? "weight_step" : "activation_step",
@@ -276,8 +273,8 @@ static int lsq_of(struct walk *walk, const struct convolution *convolution, int 
         inputs[count++] = graph_parameter(graph, step);
     }
     if (has_lowest) {
-        int lowest = quantizer_parameter(walk, convolution, "activation_lowest",
-                                         convolution->bits[0], PARAMETER_STATE, 1, 0);
+        int lowest = quantizer_parameter(walk, convolution, "activation_lowest", widths->bits[0],
+                                         PARAMETER_STATE, 1, 0);
         if (lowest < 0) return -1;
         site->activation_lowest[0] = lowest;
         inputs[count++] = graph_parameter(graph, lowest);
@@ -288,33 +285,30 @@ static int lsq_of(struct walk *walk, const struct convolution *convolution, int 
     set_attribute(op, attribute, "signed", is_weight || is_mix);
     set_attribute(op, attribute, "per_channel", is_weight);
     if (is_mix)
-        set_attribute(op, attribute, "first",
-                      walk->space->slots.items[site->slot].candidates[site->candidate].first);
+        set_attribute(op, attribute, "first", widths->first);
     else
-        set_attribute(op, attribute, "bits", convolution->bits[0]);
+        set_attribute(op, attribute, "bits", widths->bits[0]);
     const char *path = arena_format(&walk->arena, "%s.%s_quantized", convolution->path,
                                     is_weight ? "weight" : "activation");
     return walk_node(walk, convolution->step, path, op->name, attribute,
-                     is_mix ? convolution->bits : NULL, is_mix ? convolution->bits_count : 0,
-                     inputs, count);
+                     is_mix ? widths->bits : NULL, is_mix ? widths->count : 0, inputs, count);
 }
 
 static int hwgq_of(struct walk *walk, const struct convolution *convolution) {
     bool is_mix = convolution->activations == QUANTIZE_MIX;
-    const struct network_site *site = convolution->site;
+    const struct widths *widths = &convolution->activation_widths;
     const struct op *op = op_find(is_mix ? "hwgq_mix" : "hwgq");
     double attribute[OP_MAX_ATTRIBUTES];
     op_attribute_defaults(op, attribute);
     if (is_mix)
-        set_attribute(op, attribute, "first",
-                      walk->space->slots.items[site->slot].candidates[site->candidate].first);
+        set_attribute(op, attribute, "first", widths->first);
     else
-        set_attribute(op, attribute, "bits", convolution->bits[0]);
-    int inputs[] = {convolution->input, is_mix ? walk->network->probabilities[site->slot] : 0};
+        set_attribute(op, attribute, "bits", widths->bits[0]);
+    int inputs[] = {convolution->input, is_mix ? walk->network->probabilities[widths->slot] : 0};
     const char *path = arena_format(&walk->arena, "%s.activation_quantized", convolution->path);
     return walk_node(walk, convolution->step, path, op->name, attribute,
-                     is_mix ? convolution->bits : NULL, is_mix ? convolution->bits_count : 0,
-                     inputs, is_mix ? 2 : 1);
+                     is_mix ? widths->bits : NULL, is_mix ? widths->count : 0, inputs,
+                     is_mix ? 2 : 1);
 }
 
 /* --- Convolutions --------------------------------------------------------------------------------
@@ -380,7 +374,7 @@ static int quantized_weight(struct walk *walk, struct convolution *convolution) 
     case QUANTIZE_NOT:
         return value;
     case QUANTIZE_NOISE:
-        return noise_of(walk, convolution, value, "weight", false);
+        return noise_of(walk, convolution, value, &convolution->weight_widths, "weight", false);
     case QUANTIZE_MIX:
     case QUANTIZE_CHOSEN:
         return lsq_of(walk, convolution, value, true);
@@ -388,23 +382,39 @@ static int quantized_weight(struct walk *walk, struct convolution *convolution) 
     return -1;
 }
 
-/* The widths, from the step or from the slot whose candidate this convolution is in. */
-static void read_bits(struct walk *walk, struct convolution *convolution, int *fixed_bits) {
+static void copy_widths(const struct widths *widths, int *bits, int *count) {
+    *count = widths->count;
+    memcpy(bits, widths->bits, (size_t)widths->count * sizeof *bits);
+}
+
+/* The widths, from the step (`fixed`) or from the slot whose candidate this convolution is in. */
+static void read_bits(struct walk *walk, struct convolution *convolution,
+                      const struct bits_list *fixed) {
+    static const int floating = BITS_FLOAT;
     struct network_site *site = convolution->site;
     const struct place *place = &walk->place;
-    if (*fixed_bits == 0 && place->bits_slot < 0) *fixed_bits = BITS_FLOAT;
-    if (*fixed_bits > 0) {
-        convolution->bits = fixed_bits;
-        convolution->bits_count = 1;
+    struct widths *weights = &convolution->weight_widths;
+    struct widths *activations = &convolution->activation_widths;
+    if (fixed || place->bits_slot < 0) {
+        *weights = (struct widths){fixed ? fixed->values : &floating, 1, -1, 0};
+        *activations = *weights;
+        if (fixed && fixed->activation_count) activations->bits = fixed->activations;
     } else {
+        const struct slot *slot = &walk->space->slots.items[place->bits_slot];
         convolution->is_open = true;
-        convolution->bits = place->bits;
-        convolution->bits_count = place->bits_count;
         site->slot = place->bits_slot;
         site->candidate = place->bits_candidate;
+        site->activation_slot = place->activation_slot;
+        *weights = (struct widths){place->bits, place->bits_count, place->bits_slot,
+                                   slot->candidates[place->bits_candidate].first};
+        *activations = *weights;
+        if (place->activation_slot >= 0)
+            *activations = (struct widths){place->activation_bits, place->activation_count,
+                                           place->activation_slot, 0};
     }
     bool is_known = !convolution->is_open || walk->network->options.architecture;
-    site->weight_bits = site->activation_bits = is_known ? convolution->bits[0] : 0;
+    site->weight_bits = is_known ? weights->bits[0] : 0;
+    site->activation_bits = is_known ? activations->bits[0] : 0;
 }
 
 /* The chosen channels that the convolution reads and makes. */
@@ -428,14 +438,14 @@ static bool find_channels(struct walk *walk, struct convolution *convolution,
 }
 
 int walk_convolution(struct walk *walk, const struct step *step, const char *path,
-                     const double *attribute, int input, int fixed_bits,
+                     const double *attribute, int input, const struct bits_list *fixed,
                      const struct width_layout *width) {
     struct network *network = walk->network;
     struct convolution convolution = {
         .step = step, .path = path, .attribute = attribute, .input = input};
     if (!find_channels(walk, &convolution, width)) return -1;
     struct network_site *site = convolution.site = add_site(walk, path);
-    read_bits(walk, &convolution, &fixed_bits);
+    read_bits(walk, &convolution, fixed);
     site->activation = input;
     if (!network->options.architecture) {
         site->in = convolution.in;
@@ -443,12 +453,12 @@ int walk_convolution(struct walk *walk, const struct step *step, const char *pat
     }
 
     int activation = input, weight;
-    if (convolution.bits[0] != BITS_FLOAT) {
+    if (convolution.weight_widths.bits[0] != BITS_FLOAT) {
         choose_quantizers(walk, &convolution);
         if (convolution.weights == QUANTIZE_MIX || convolution.weights == QUANTIZE_CHOSEN) {
-            site->quantizer_count = convolution.bits_count;
-            memcpy(site->quantizer_bits, convolution.bits,
-                   (size_t)convolution.bits_count * sizeof(int));
+            copy_widths(&convolution.weight_widths, site->quantizer_bits, &site->quantizer_count);
+            copy_widths(&convolution.activation_widths, site->activation_quantizer_bits,
+                        &site->activation_quantizer_count);
         }
         activation = quantized_activation(walk, &convolution);
         if (activation < 0) return -1;

@@ -26,7 +26,7 @@ static void add_place(struct space *space, struct slot *slot, const struct condi
 }
 
 static int add_slot(struct walk *walk, const struct slot_request *request, const char *name) {
-    static const struct bits_list none = {1, {0}};
+    static const struct bits_list none = {.count = 1};
     struct space *space = walk->finding;
     struct slots *slots = &space->slots;
     size_t slot_count = (size_t)slots->count;
@@ -52,6 +52,8 @@ static int add_slot(struct walk *walk, const struct slot_request *request, const
                       .places = one_place(&space->arena, walk->place.condition),
                       .place_count = 1,
                       .is_shared = request->tie != NULL,
+                      .activations = -1,
+                      .owner = -1,
                       .position = request->step->position};
     slots->entry_count += entries;
     return slots->count++;
@@ -178,12 +180,52 @@ void walk_enter(struct walk *walk, int slot, int first, int last) {
     walk->place.condition = condition;
 }
 
-void walk_enter_bits(struct walk *walk, int slot, int candidate, const int *chosen_bits) {
-    const struct slot_candidate *at = &walk->space->slots.items[slot].candidates[candidate];
+/* The slot of the bits of activations of an open candidate; -1: none, -2: after an error. */
+static int find_activations(struct walk *walk, const struct step *step, int slot,
+                            const struct bits_list *bits) {
+    if (!walk->finding) return walk->space->slots.items[slot].activations;
+    if (bits->activation_count == 0) return -1;
+    static const char *const name = "activations";
+    static const bool is_open = true;
+    struct bits_list own = {.count = bits->activation_count};
+    memcpy(own.values, bits->activations, sizeof own.values);
+    const char *path =
+        arena_format(&walk->arena, "%s.activations", walk->finding->slots.items[slot].name);
+    struct slot_request request = {step, path, &name, &is_open, 1, &own, path};
+    int index = walk_slot(walk, &request);
+    if (index < 0) return -2;
+    walk->finding->slots.items[slot].activations = index;
+    walk->finding->slots.items[index].owner = slot;
+    return index;
+}
+
+bool walk_enter_bits(struct walk *walk, const struct step *step, int slot, int candidate,
+                     const struct bits_list *bits) {
     struct place *place = &walk->place;
+    place->activation_slot = find_activations(walk, step, slot, bits);
+    if (place->activation_slot < -1) return false;
+    bool is_supernet = walk_chosen(walk, slot) < 0;
+    if (is_supernet && place->activation_slot >= 0 &&
+        walk_probabilities(walk, step, place->activation_slot) < 0)
+        return false;
     place->bits_slot = slot;
     place->bits_candidate = candidate;
-    place->bits = chosen_bits ? chosen_bits : at->bits;
-    place->bits_count = chosen_bits ? 1 : at->bits_count;
     place->bits_branch = walk->network->graph->current_branch;
+    const int slots[2] = {slot, place->activation_slot < 0 ? slot : place->activation_slot};
+    for (int i = 0; i < 2; i++) {
+        bool is_owner = slots[i] == slot;
+        const struct slot_candidate *at =
+            &walk->space->slots.items[slots[i]].candidates[is_owner ? candidate : 0];
+        const int *widths = at->bits;
+        int count = at->bits_count;
+        if (!is_supernet) {
+            int *chosen = arena_allocate(&walk->arena, sizeof *chosen);
+            *chosen = walk->resolver->bits(walk->resolver->context, slots[i]);
+            widths = chosen;
+            count = 1;
+        }
+        *(i ? &place->activation_bits : &place->bits) = widths;
+        *(i ? &place->activation_count : &place->bits_count) = count;
+    }
+    return true;
 }

@@ -218,6 +218,18 @@ const struct bad_space bad_choices[] = {
      "  - conv: {out: 12, kernel: 1}\n"
      "  - pixel_shuffle: {scale: scale}\n",
      "test.yaml:5:5: chosen channels (\"a.out\") meet others in \"relu\" that are always 6"},
+    {"bits_apart_without_activations", HEAD
+     "  - conv: {out: 12, kernel: 1, bits: {weights: 8}}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:3:38: \"bits\" of this form needs \"activations\""},
+    {"bits_apart_of_floats", HEAD
+     "  - conv: {out: 12, kernel: 1, bits: {weights: 8, activations: 32}}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:3:64: 32 (no quantization) is of weights and activations together: write \"bits: 32\""},
+    {"bits_of_something_else", HEAD
+     "  - conv: {out: 12, kernel: 1, bits: {weights: 8, activatons: 8}}\n"
+     "  - pixel_shuffle: {scale: scale}\n",
+     "test.yaml:3:51: unknown key \"activatons\" in bit widths; did you mean \"activations\"?"},
 };
 /* clang-format on */
 const int bad_choice_count = (int)(sizeof bad_choices / sizeof bad_choices[0]);

@@ -262,6 +262,42 @@ static void a_connection_is_chosen(void **state) {
     space_free(space);
 }
 
+static const char bits_apart[] =
+    "space: apart\n"
+    "bits: {weights: [2, 4], activations: [4, 6, 8]}\n"
+    "network:\n"
+    "  - conv: {out: 4, kernel: 1, bits: {weights: 8, activations: 5}, name: head}\n"
+    "  - choose: {name: body, among: [conv: {out: 4, kernel: 3}, conv: {out: 4, kernel: 1}, "
+    "relu]}\n"
+    "  - conv: {out: 4, kernel: 1, bits: search, name: alone}\n"
+    "  - choose:\n"
+    "      name: outer\n"
+    "      tie: here\n"
+    "      bits: {weights: 8, activations: [3, 5]}\n"
+    "      among: [identity, seq: {name: two, do: [conv: {out: 4, kernel: 1}, relu]}]\n"
+    "  - conv: {out: 4, kernel: {choose: [1, 3]}, bits: [4, 8], name: together}\n" TAIL;
+
+static void bits_of_weights_and_activations_are_chosen_apart(void **state) {
+    check_space(state, bits_apart);
+    struct space *space = good_space(bits_apart);
+    /* Factors of the slots: the second is there where a convolution is chosen. */
+    assert_true(space_size(space) == (2 * 2 * 3 + 1) * (2 * 3) * (1 + 2) * 4);
+    struct architecture *architecture = architecture_create(space);
+    architecture_set_bits(architecture, 4);
+    char *text = architecture_text(architecture);
+    assert_non_null(strstr(text, "  body: conv3 at 4/4 bits\n  alone: conv at 4/4 bits\n"));
+    assert_null(strstr(text, "activations"));
+    memory_free(text);
+    struct built built = build_network(space, architecture, NETWORK_QUANTIZED, 1, HEIGHT, WIDTH);
+    assert_int_equal(built.network->sites[0].weight_bits, 8);
+    assert_int_equal(built.network->sites[0].activation_bits, 5);
+    assert_true(parameters_find(built.parameters, "head.weight_step_8") >= 0);
+    assert_true(parameters_find(built.parameters, "head.activation_step_5") >= 0);
+    built_free(&built);
+    architecture_free(architecture);
+    space_free(space);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(numbers_are_chosen_by_a_candidate_for_each, temporary_setup,
@@ -276,6 +312,8 @@ int main(void) {
                                         temporary_teardown),
         cmocka_unit_test_setup_teardown(a_connection_is_chosen, temporary_setup,
                                         temporary_teardown),
+        cmocka_unit_test_setup_teardown(bits_of_weights_and_activations_are_chosen_apart,
+                                        temporary_setup, temporary_teardown),
         cmocka_unit_test(defaults_of_a_choice_reach_into_a_candidate_with_chosen_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
