@@ -61,6 +61,23 @@ static void width_48_and_four_cells_cost_55_65_giga_macs(void **state) {
     check_macs("width=48 cells=4", 55.65, 0.005);
 }
 
+static void check_shipped(const char *name, int wanted_convolutions, int wanted_alpha,
+                          double wanted_giga, double tolerance) {
+    struct space *space = shipped_space(name, 4, NULL);
+    struct built built = build_network(space, NULL, NETWORK_NOISE, 8, 32, 32);
+    assert_int_equal(convolutions(built.network), wanted_convolutions);
+    assert_int_equal(space_slots(space, NULL)->entry_count, wanted_alpha);
+    assert_true(fabs(8 * macs(built.network) / 1e9 - wanted_giga) <= tolerance);
+    built_free(&built);
+    space_free(space);
+}
+
+static void the_measured_sizes_are_shipped(void **state) {
+    (void)state;
+    check_shipped("quantnas_w24", 207, 282, 8.211, 0.0005);
+    check_shipped("quantnas_w48", 391, 534, 55.65, 0.005);
+}
+
 static void slots_have_the_published_candidates(void **state) {
     (void)state;
     struct space *space = shipped_space("quantnas", 4, NULL);
@@ -118,6 +135,7 @@ int main(void) {
         cmocka_unit_test(four_cells_have_391_convolutions_and_534_alpha),
         cmocka_unit_test(width_24_and_two_cells_cost_8_211_giga_macs),
         cmocka_unit_test(width_48_and_four_cells_cost_55_65_giga_macs),
+        cmocka_unit_test(the_measured_sizes_are_shipped),
         cmocka_unit_test(slots_have_the_published_candidates),
         cmocka_unit_test(fixed_convolutions_are_quantized_in_the_supernet),
         cmocka_unit_test(no_convolution_has_a_bias),
