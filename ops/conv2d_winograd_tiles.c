@@ -126,6 +126,8 @@ static void copy_pixels(const struct winograd_source *s, int image, int y, int x
         memset(to, 0, (size_t)left * s->channels * sizeof(float));
         if (s->map)
             s->map->run(s->map->context, s->array + offset, inside, offset, count);
+        else if (s->pitch == s->channels)
+            memcpy(inside, s->array + offset, count * sizeof(float));
         else
             for (int c = left; c < right; c++, inside += s->channels, offset += s->pitch)
                 memcpy(inside, s->array + offset, s->channels * sizeof(float));

@@ -9,6 +9,9 @@
 
 #include "ops/kernel_simd.h"
 
+/* Hides from the compiler how an address is computed. */
+#define HIDE_ADDRESS(pointer) __asm__("" : "+r"(pointer))
+
 #define WINOGRAD_LANES SIMD_LANES
 #include "ops/conv2d_winograd_vectors.h"
 #if SIMD_LANES == 16

@@ -11,53 +11,90 @@
 #define LOAD SIMD_PASTE(simd_load, WINOGRAD_LANES)
 #define STORE SIMD_PASTE(simd_store, WINOGRAD_LANES)
 
+/* Six vectors `step` bytes apart. Two hidden pointers reach all of them with an index: otherwise
+ * the compiler computes every address of a whole transform beforehand, many more than there are
+ * registers. */
+SIMD_INLINE void NAME(load_six_)(const char *first, size_t step, VECTOR out[6]) {
+    const char *second = first + step;
+    HIDE_ADDRESS(first);
+    HIDE_ADDRESS(second);
+    out[0] = LOAD((const float *)first);
+    out[1] = LOAD((const float *)second);
+    out[2] = LOAD((const float *)(first + 2 * step));
+    out[3] = LOAD((const float *)(second + 2 * step));
+    out[4] = LOAD((const float *)(first + 4 * step));
+    out[5] = LOAD((const float *)(second + 4 * step));
+}
+
+SIMD_INLINE void NAME(store_six_)(const VECTOR in[6], char *first, size_t step) {
+    char *second = first + step;
+    HIDE_ADDRESS(first);
+    HIDE_ADDRESS(second);
+    STORE((float *)first, in[0]);
+    STORE((float *)second, in[1]);
+    STORE((float *)(first + 2 * step), in[2]);
+    STORE((float *)(second + 2 * step), in[3]);
+    STORE((float *)(first + 4 * step), in[4]);
+    STORE((float *)(second + 4 * step), in[5]);
+}
+
 /* One line of 6 inputs to 6 frequencies: the values at every point of the polynomials that vanish
  * at all other points. */
-SIMD_INLINE void NAME(input_line_)(const VECTOR in[6], float *to, size_t step) {
+SIMD_INLINE void NAME(input_line_)(const VECTOR in[6], char *to, size_t step) {
     VECTOR even_a = in[4] - 2.0F * in[2], odd_a = in[3] - 2.0F * in[1];
     VECTOR even_b = in[4] - 0.5F * in[2], odd_b = in[3] - 0.5F * in[1];
-    STORE(to, (in[0] + in[4]) - 2.5F * in[2]);
-    STORE(to + step, even_a + POINT_A * odd_a);
-    STORE(to + 2 * step, even_a - POINT_A * odd_a);
-    STORE(to + 3 * step, even_b + POINT_B * odd_b);
-    STORE(to + 4 * step, even_b - POINT_B * odd_b);
-    STORE(to + 5 * step, (in[1] + in[5]) - 2.5F * in[3]);
+    VECTOR out[6] = {(in[0] + in[4]) - 2.5F * in[2], even_a + POINT_A * odd_a,
+                     even_a - POINT_A * odd_a,       even_b + POINT_B * odd_b,
+                     even_b - POINT_B * odd_b,       (in[1] + in[5]) - 2.5F * in[3]};
+    NAME(store_six_)(out, to, step);
 }
 
 /* The same along columns, for two lines of frequencies at a time: more do not fit into registers.
- */
-SIMD_INLINE void NAME(input_pair_)(const float *window, size_t row, size_t pixel, const float even,
-                                   const float point, float *to, size_t step) {
+ * All steps are in bytes. */
+SIMD_INLINE void NAME(input_pair_)(const char *window, size_t row, size_t pixel, const float even,
+                                   const float point, char *to, size_t step) {
     VECTOR plus[6], minus[6];
+    const char *below = window + row;
 #pragma GCC unroll 6
     for (int x = 0; x < 6; x++) {
-        const float *column = window + (size_t)x * pixel;
-        VECTOR sum = LOAD(column + 4 * row) - even * LOAD(column + 2 * row);
-        VECTOR difference = LOAD(column + 3 * row) - even * LOAD(column + row);
+        HIDE_ADDRESS(window);
+        HIDE_ADDRESS(below);
+        VECTOR sum = LOAD((const float *)(window + 4 * row)) -
+                     even * LOAD((const float *)(window + 2 * row));
+        VECTOR difference =
+            LOAD((const float *)(below + 2 * row)) - even * LOAD((const float *)below);
         plus[x] = sum + point * difference;
         minus[x] = sum - point * difference;
+        window += pixel;
+        below += pixel;
     }
     NAME(input_line_)(plus, to, step);
     NAME(input_line_)(minus, to + 6 * step, step);
 }
 
-SIMD_INLINE void NAME(input_end_)(const float *window, size_t row, size_t pixel, float *to,
+SIMD_INLINE void NAME(input_end_)(const char *window, size_t row, size_t pixel, char *to,
                                   size_t step) {
     VECTOR line[6];
 #pragma GCC unroll 6
     for (int x = 0; x < 6; x++) {
-        const float *column = window + (size_t)x * pixel;
-        line[x] = (LOAD(column) + LOAD(column + 4 * row)) - 2.5F * LOAD(column + 2 * row);
+        HIDE_ADDRESS(window);
+        line[x] = (LOAD((const float *)window) + LOAD((const float *)(window + 4 * row))) -
+                  2.5F * LOAD((const float *)(window + 2 * row));
+        window += pixel;
     }
     NAME(input_line_)(line, to, step);
 }
 
-SIMD_INLINE void NAME(input_)(const float *window, size_t row, size_t pixel, float *to,
-                              size_t step) {
-    NAME(input_end_)(window, row, pixel, to, step);
-    NAME(input_pair_)(window, row, pixel, 2.0F, POINT_A, to + 6 * step, step);
-    NAME(input_pair_)(window, row, pixel, 0.5F, POINT_B, to + 18 * step, step);
-    NAME(input_end_)(window + row, row, pixel, to + 30 * step, step);
+SIMD_INLINE void NAME(input_)(const float *first, size_t row_pitch, size_t pixel_pitch, float *to,
+                              size_t floats) {
+    const char *window = (const char *)first;
+    char *line = (char *)to;
+    size_t row = row_pitch * sizeof(float), pixel = pixel_pitch * sizeof(float);
+    size_t step = floats * sizeof(float);
+    NAME(input_end_)(window, row, pixel, line, step);
+    NAME(input_pair_)(window, row, pixel, 2.0F, POINT_A, line + 6 * step, step);
+    NAME(input_pair_)(window, row, pixel, 0.5F, POINT_B, line + 18 * step, step);
+    NAME(input_end_)(window + row, row, pixel, line + 30 * step, step);
 }
 
 /* One line of 6 frequencies to 4 or 2 outputs: point to the power of the output's place. */
@@ -80,22 +117,22 @@ SIMD_INLINE void NAME(output_)(const float *from, size_t step, const int tile, c
 #pragma GCC unroll 6
     for (int x = 0; x < 6; x++) {
         VECTOR column[6], out[4];
-#pragma GCC unroll 6
-        for (int y = 0; y < 6; y++)
-            column[y] = LOAD(from + (size_t)(y * 6 + x) * step);
+        NAME(load_six_)((const char *)(from + (size_t)x * step), 6 * step * sizeof(float), column);
         NAME(output_line_)(column, out, tile);
 #pragma GCC unroll 4
         for (int y = 0; y < tile; y++)
             half[y][x] = out[y];
     }
     VECTOR first = LOAD(start);
+    float *row = to.first;
 #pragma GCC unroll 4
-    for (int y = 0; y < tile; y++) {
+    for (int y = 0; y < tile; y++, row += to.row_pitch) {
         VECTOR out[4];
         NAME(output_line_)(half[y], out, tile);
+        float *pixel = row;
 #pragma GCC unroll 4
-        for (int x = 0; x < tile; x++) {
-            float *pixel = to.first + (size_t)y * to.row_pitch + (size_t)x * to.pixel_pitch;
+        for (int x = 0; x < tile; x++, pixel += to.pixel_pitch) {
+            HIDE_ADDRESS(pixel);
             VECTOR value = out[x] + first;
             if (accumulate) value += LOAD(pixel);
             STORE(pixel, value);
@@ -126,10 +163,12 @@ SIMD_INLINE void NAME(gradient_)(struct winograd_const_pixels from, const int ti
 #pragma GCC unroll 4
     for (int x = 0; x < tile; x++) {
         VECTOR column[4], out[6];
+        const float *pixel = from.first + (size_t)x * from.pixel_pitch;
 #pragma GCC unroll 4
-        for (int y = 0; y < tile; y++)
-            column[y] =
-                LOAD(from.first + (size_t)y * from.row_pitch + (size_t)x * from.pixel_pitch);
+        for (int y = 0; y < tile; y++, pixel += from.row_pitch) {
+            HIDE_ADDRESS(pixel);
+            column[y] = LOAD(pixel);
+        }
         NAME(gradient_line_)(column, out, tile);
 #pragma GCC unroll 6
         for (int y = 0; y < 6; y++)
@@ -139,9 +178,7 @@ SIMD_INLINE void NAME(gradient_)(struct winograd_const_pixels from, const int ti
     for (int y = 0; y < 6; y++) {
         VECTOR out[6];
         NAME(gradient_line_)(half[y], out, tile);
-#pragma GCC unroll 6
-        for (int x = 0; x < 6; x++)
-            STORE(to + (size_t)(y * 6 + x) * step, out[x]);
+        NAME(store_six_)(out, (char *)(to + (size_t)y * 6 * step), step * sizeof(float));
     }
 }
 
@@ -194,9 +231,7 @@ SIMD_INLINE void NAME(weight_)(const float *taps, size_t tap_step, const int ker
     for (int y = 0; y < 6; y++) {
         VECTOR out[6];
         NAME(weight_line_)(half[y], out, kernel);
-#pragma GCC unroll 6
-        for (int x = 0; x < 6; x++)
-            STORE(to + (size_t)(y * 6 + x) * step, out[x]);
+        NAME(store_six_)(out, (char *)(to + (size_t)y * 6 * step), step * sizeof(float));
     }
 }
 
@@ -220,9 +255,7 @@ SIMD_INLINE void NAME(weight_back_)(const float *from, size_t step, const int ke
 #pragma GCC unroll 6
     for (int x = 0; x < 6; x++) {
         VECTOR column[6], out[5];
-#pragma GCC unroll 6
-        for (int y = 0; y < 6; y++)
-            column[y] = LOAD(from + (size_t)(y * 6 + x) * step);
+        NAME(load_six_)((const char *)(from + (size_t)x * step), 6 * step * sizeof(float), column);
         NAME(weight_back_line_)(column, out, kernel);
 #pragma GCC unroll 5
         for (int y = 0; y < kernel; y++)
