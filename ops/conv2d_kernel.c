@@ -16,8 +16,25 @@ void conv2d_shape_complete(struct conv2d_shape *s) {
     s->out_pitch = (int)conv2d_round_up((size_t)s->out_channels, 8);
 }
 
+/* The measured rules; docs/kernels.md has the figures. Below so many output pixels the transforms
+ * of the weights are most of the work; tiles that reach far over the image save nothing; and a 5 x
+ * 5 kernel saves too little for the transforms where only a few input channels share them. The sums
+ * of a weight gradient take this many bytes for each thread. */
+enum {
+    WINOGRAD_PIXELS = 256,
+    WINOGRAD_SAVING = 2,
+    WINOGRAD_CHANNELS_5X5 = 8,
+    WINOGRAD_SUM_BYTES = 4 * 1024 * 1024
+};
+
 static bool winograd_is_faster(const struct conv2d_dense *d) {
-    return conv2d_winograd_fits(d) && d->in_per_group >= 8 && d->out_per_group >= 8;
+    if (!conv2d_winograd_fits(d)) return false;
+    if (d->kernel_h == 5 && d->in_per_group < WINOGRAD_CHANNELS_5X5) return false;
+    struct winograd_tiling tiling = winograd_tiling_make(d);
+    double pixels = (double)d->batch * d->out_height * d->out_width;
+    double tiles = (double)d->batch * tiling.tiles_y * tiling.tiles_x;
+    return pixels >= WINOGRAD_PIXELS &&
+           pixels * d->kernel_h * d->kernel_w >= WINOGRAD_SAVING * tiles * WINOGRAD_FREQUENCIES;
 }
 
 static size_t correlate_scratch(const struct conv2d_shape *shape,
@@ -83,7 +100,10 @@ void conv2d_backward_data(const struct conv2d_shape *shape, const struct conv2d_
 
 static bool winograd_weight_is_faster(const struct conv2d_shape *shape) {
     struct conv2d_dense dense = conv2d_dense_forward(shape);
-    return winograd_is_faster(&dense);
+    if (!winograd_is_faster(&dense)) return false;
+    struct winograd_tiling tiling = winograd_tiling_make(&dense);
+    size_t sum_bytes = WINOGRAD_FREQUENCIES * tiling.weight_step * sizeof(float);
+    return sum_bytes <= WINOGRAD_SUM_BYTES;
 }
 
 size_t conv2d_backward_weight_scratch(const struct conv2d_shape *shape) {
