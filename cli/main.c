@@ -89,6 +89,7 @@ static bool dispatch(const struct options *options, struct error *error) {
 }
 
 int main(int argument_count, char **arguments) {
+    threads_bound_spinning(arguments);
     static struct error error;
     struct options options;
     bool ok = options_parse(&options, argument_count - 1, arguments + 1, &error);

@@ -1,5 +1,7 @@
 #include "core/threads.h"
 #include <omp.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 void threads_set(int count) {
     if (count < 1) count = omp_get_num_procs();
@@ -8,6 +10,16 @@ void threads_set(int count) {
 
 int threads_get(void) {
     return omp_get_max_threads();
+}
+
+void threads_bound_spinning(char **arguments) {
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
+    char program[4096];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length < 1) return;
+    program[length] = '\0';
+    /* Set already when the program starts again, which therefore happens once. */
+    if (setenv("GOMP_SPINCOUNT", "1000", 1) == 0) execv(program, arguments);
 }
 
 int threads_chunks(size_t items, size_t grain) {

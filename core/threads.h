@@ -9,6 +9,12 @@
 void threads_set(int count);
 int threads_get(void);
 
+/* The OpenMP library reads how long a waiting thread spins before main begins, and by default that is
+ * milliseconds: on a busy machine it takes the processor from the thread that is waited for. Where
+ * the user set none of its variables, this sets a short time and starts the program again, once; it
+ * returns where there is nothing to do or it cannot. To be called first of all in main. */
+void threads_bound_spinning(char **arguments);
+
 /* Every reduction is cut into chunks whose number depends on the work alone; each chunk is summed
  * in order by one thread, and the chunk results are added in order. `grain` is the least work that
  * is worth a chunk. At most THREADS_MAX_CHUNKS chunks. */

@@ -39,6 +39,17 @@ code=0
 [ $code = 2 ] || fail "exit code $code without a command"
 has "$scratch/out/stderr" "Usage: tamis COMMAND"
 
+# Threads do not wait by spinning for long, unless the user says so. Only GNU's library tells.
+spins() {
+    env -u OMP_WAIT_POLICY -u GOMP_SPINCOUNT OMP_DISPLAY_ENV=VERBOSE "$@" "$TAMIS" --version 2>&1 |
+        sed -n "s/.*GOMP_SPINCOUNT = '\([0-9]*\)'.*/\1/p" | tail -n 1
+}
+if [ -n "$(spins)" ]; then
+    [ "$(spins)" = 1000 ] || fail "threads spin $(spins) times"
+    [ "$(spins GOMP_SPINCOUNT=77)" = 77 ] || fail "GOMP_SPINCOUNT is overruled"
+    [ "$(spins OMP_WAIT_POLICY=active)" != 1000 ] || fail "OMP_WAIT_POLICY is overruled"
+fi
+
 # A full disk is noticed.
 if [ -c /dev/full ]; then
     code=0
