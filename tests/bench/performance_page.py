@@ -119,9 +119,13 @@ def elementwise(results):
     return table(["operation", "shape", "forward", "backward"], lines, left=2)
 
 
+def published_fraction(section, step):
+    """The published code's fraction of the peak, with the FLOP of this step."""
+    return step["flop_per_step"] / (PUBLISHED[section] * PUBLISHED_PEAK * 1e9)
+
+
 def published_factor(section, ours):
-    seconds = PUBLISHED[section] * PUBLISHED_PEAK / ours["peak_gflops"]
-    return seconds / ours["seconds_per_step"]
+    return ours["fraction_of_peak"] / published_fraction(section, ours)
 
 
 def steps(found, width, peers):
@@ -293,6 +297,48 @@ def profile(results):
     return table(["operation", *columns], lines)
 
 
+def share(step, *names):
+    return 100 * sum(o["share"] for o in step["operations"] if o["op"] in names)
+
+
+def obstacles(results):
+    """What would have to be faster for twice the wanted factors, from this run's numbers."""
+    steps_of = results["variants"]
+    merged, noise, plain = (steps_of[name] for name in ("merged", "noise", "float"))
+    wanted = {n: n * published_fraction("search", noise) for n in (5, 7, 10, 14)}
+    rows = by_shape(r for r in results["operations"] if r["op"] == "conv" and r["batch"] == 8)
+    speed = {
+        shape: mean([row["fraction_of_peak"] for row in passes.values()])
+        for (_, shape), passes in rows.items()
+    }
+
+    wide = mean([r["fraction_of_peak"] for r in results["convolutions"] if r["shape"].endswith("64-64 k3")])
+
+    def of(size, channels, what):
+        return f"{speed[f'8x{size}x{size} {channels} {what}']:.2f}"
+
+    return f"""At width 24 a factor of 5 over the published code is {wanted[5]:.2f} of the peak and 7 is {wanted[7]:.2f}; twice that
+would be {wanted[10]:.2f} with candidates apart and {wanted[14]:.2f} merged. The steps reach
+{noise['fraction_of_peak']:.2f} and {merged['fraction_of_peak']:.2f}. In the way stand:
+
+- **Few channels.** Without any quantization the same candidates run apart at {plain['fraction_of_peak']:.2f} of the peak: that
+  is what convolutions of this width allow. Over the three passes 24→24 channels reach {of(32, '24-24', 'k3')} (k3) and
+  {of(32, '24-24', 'k5')} (k5), and 24→12 {of(32, '24-12', 'k3')} and {of(32, '24-12', 'k5')}, where 64→64 reach {wide:.2f}
+  (k3): the tiles' transforms cost as much for each channel whether few or many are multiplied, and 12 channels fill three
+  quarters of a vector of 16.
+- **Small kernels and groups.** 1×1 has nothing that a transform could save: {of(32, '24-24', 'k1')} for 24→24,
+  {of(32, '24-12', 'k1')} for 24→12, {of(32, '24-24', 'k1 groups 2')} in 2 groups.
+- **The tail.** Its candidates read or write 3 channels at four times the size: {of(128, '3-24', 'k5')} and
+  {of(128, '24-3', 'k5')} of the peak.
+- **Noise.** With candidates apart each convolution has its own: the step takes
+  {plain['fraction_of_peak'] / noise['fraction_of_peak']:.2f} times as long as without any. What is not fused into loads
+  (`quant_noise`, for weights and ranges, and `mix`) is {share(noise, 'quant_noise', 'mix'):.0f} % of it, the rest is inside
+  the convolutions. One draw for a slot and merging remove most of this.
+- **What cannot be merged.** The merged convolutions are {share(merged, 'conv_mix'):.0f} % of the merged step, convolutions
+  apart {share(merged, 'conv'):.0f} %: those of `growth` candidates, each of which is two in a row with its own noise between,
+  and the fixed 8-bit ones."""
+
+
 def write_page(results, sections, template):
     """`sections` are those that can be measured; what `results` does not have is marked so."""
     about = results.get("about", {})
@@ -311,7 +357,7 @@ def write_page(results, sections, template):
         "thread_scaling": thread_scaling,
     }
     for function in (convolutions, convolution_goals, supernet_convolutions, elementwise, search,
-                     search_pairs, large, search_goals, noise_goals, training, scaling, memory, profile):  # fmt: skip
+                     search_pairs, large, search_goals, noise_goals, training, scaling, memory, profile, obstacles):  # fmt: skip
         parts[function.__name__] = function
 
     def fill(match):
