@@ -1,6 +1,7 @@
 /* tamis check SPEC|SPACE */
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/space_file.h"
 #include "cli/stages.h"
 #include "core/file.h"
 #include "core/json.h"
@@ -255,7 +256,10 @@ static bool check(const struct options *options, const struct spec *spec, const 
     struct facts facts = {.spec = spec};
     struct space *space = spec_space(spec, error);
     facts.space = space;
-    bool ok = space && gather(&facts, options, is_space, error);
+    bool ok = space && (!options->drawing || space_file_check(options, error)) &&
+              gather(&facts, options, is_space, error);
+    if (ok && options->drawing)
+        ok = space_file_write(options->drawing, space, facts.height, facts.width, error);
     if (ok && options->json) {
         print_document(&facts, path, is_space);
     } else if (ok) {
@@ -292,7 +296,8 @@ const struct command command_check = {
     .description =
         "Reads a run spec or a space (a file, or the name of a shipped one), reports everything "
         "that is wrong with it, and says how many architectures there are, what the smallest and "
-        "the largest cost, how much memory the stages need and what data was found.",
+        "the largest cost, how much memory the stages need and what data was found. With --drawing "
+        "it draws the space.",
     .example = "tamis check search/quickstart.yaml",
     .run = run,
 };

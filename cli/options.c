@@ -24,6 +24,8 @@ const struct option option_table[] = {
     {"input", "HxW", OPTION_SIZE, AT(input), 1, 65535, COMMAND_EVAL | SPACE_COMMANDS, false,
      "low-resolution size that costs are for, or of the inference that is measured (default: that "
      "of a 1280x720 output)"},
+    {"drawing", "FILE", OPTION_TEXT, AT(drawing), 0, 0, COMMAND_CHECK, false,
+     "draw the space there, with its choices: FILE.svg, or FILE.dot for Graphviz"},
     {"save-images", "DIR", OPTION_TEXT, AT(images), 0, 0, COMMAND_EVAL, false,
      "write the upscaled pictures there"},
     {"names", "FILE", OPTION_TEXT, AT(names), 0, 0, COMMAND_IMPORT, false,
@@ -66,7 +68,7 @@ const struct option option_table[] = {
     {"resume", NULL, OPTION_FLAG, AT(resume), 0, 0, TRAINING_COMMANDS, true,
      "go on with a run that was stopped"},
     {"force", NULL, OPTION_FLAG, AT(force), 0, 0,
-     TRAINING_COMMANDS | COMMAND_EVAL | COMMAND_REPORT | COMMAND_IMPORT, true,
+     TRAINING_COMMANDS | COMMAND_EVAL | COMMAND_REPORT | COMMAND_IMPORT | COMMAND_CHECK, true,
      "overwrite results that are there"},
     {"json", NULL, OPTION_FLAG, AT(json), 0, 0, COMMAND_ALL, true,
      "print one JSON document on standard output"},

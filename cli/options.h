@@ -45,7 +45,8 @@ struct options {
     struct option_list
         sets; /* "key=value" of every --set, then those of --seed, --threads, --out */
     struct option_list data;
-    const char *out, *images, *spec, *output, *work, *mode, *architecture, *candidate, *names;
+    const char *out, *images, *spec, *output, *work, *mode, *architecture, *candidate, *names,
+        *drawing;
     int seed, threads, scale, batch, patch, bits;
     double seconds;           /* 0: not given */
     struct option_size input; /* low-resolution pixels */

@@ -31,16 +31,24 @@ static void write_node(struct text *out, const struct drawing_node *node,
         "rx=\"6\"/>",
         node->slot ? "slot" : "node", color, color, place->x - place->width / 2,
         place->y - place->height / 2, place->width, place->height);
+    double y = place->y - place->height / 2 + 17;
     text_format(out, "<text class=\"t\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", place->x,
-                place->y + (node->detail ? -3 : 4));
+                y);
     text_add_escaped(out, node->label);
     text_add(out, "</text>");
-    if (node->detail) {
+    y += 1;
+    for (const char *line = node->detail; line; line = *line ? line + 1 : NULL) {
+        struct text part = {0};
+        size_t length = strcspn(line, "\n");
+        y += LAYOUT_LINE;
+        text_add_bytes(&part, line, length);
         text_format(out,
                     "<text class=\"t soft small\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
-                    place->x, place->y + 12);
-        text_add_escaped(out, node->detail);
+                    place->x, y);
+        text_add_escaped(out, part.data ? part.data : "");
         text_add(out, "</text>");
+        text_free(&part);
+        line += length;
     }
     text_add(out, "<title>");
     text_add_escaped(out, node->id);
@@ -80,14 +88,15 @@ static size_t turn_rank(const struct drawing_layout *layout, size_t segment, siz
 }
 
 static void write_edge(struct text *out, const struct drawing_layout *layout, size_t first,
-                       size_t last) {
+                       size_t last, bool optional) {
     const struct layout_node *node = &layout->nodes[layout->segments[first].from];
     double y = node->y + node->height / 2;
-    text_format(out, "<path class=\"edge\" d=\"M%.1f,%.1f", node->x, y);
+    text_format(out, "<path class=\"edge%s\" d=\"M%.1f,%.1f", optional ? " optional" : "", node->x,
+                y);
     for (size_t s = first; s <= last; s++) {
         const struct layout_node *to = &layout->nodes[layout->segments[s].to];
-        /* An arrow's head needs its room; a bend is passed straight over the height of a box. */
-        double to_y = to->bend ? to->y - 13 : to->y - to->height / 2 - 5;
+        /* An arrow's head needs its room. */
+        double to_y = to->y - to->height / 2 - (to->bend ? 0 : 5);
         if (to->column != node->column) {
             size_t total;
             size_t rank = turn_rank(layout, s, &total);
@@ -99,9 +108,9 @@ static void write_edge(struct text *out, const struct drawing_layout *layout, si
             text_format(out, "C%.1f,%.1f %.1f,%.1f %.1f,%.1f", node->x, middle, to->x, middle,
                         to->x, to_y);
         }
-        if (to->bend) text_format(out, "V%.1f", to->y + 13);
         node = to;
-        y = to->y + (to->bend ? 13 : to->height / 2);
+        y = to->y + to->height / 2;
+        if (to->bend) text_format(out, "V%.1f", y);
     }
     text_format(out, "\"/><path class=\"head\" d=\"M%.1f,%.1fl-3.5,-6h7z\"/>\n", node->x,
                 node->y - node->height / 2);
@@ -125,7 +134,7 @@ bool drawing_svg(struct text *out, const struct drawing *drawing, struct error *
         while (last + 1 < layout.segment_count &&
                layout.segments[last + 1].edge == layout.segments[s].edge)
             last++;
-        write_edge(out, &layout, s, last);
+        write_edge(out, &layout, s, last, drawing->edges[layout.segments[s].edge].optional);
         s = last + 1;
     }
     for (size_t i = 0; i < drawing->node_count; i++)
@@ -178,7 +187,7 @@ void drawing_dot(struct text *out, const struct drawing *drawing) {
         add_dot_text(out, drawing->nodes[drawing->edges[e].from].id);
         text_add(out, "\" -> \"");
         add_dot_text(out, drawing->nodes[drawing->edges[e].to].id);
-        text_add(out, "\";\n");
+        text_format(out, "\"%s;\n", drawing->edges[e].optional ? " [style=dashed]" : "");
     }
     text_add(out, "}\n");
 }

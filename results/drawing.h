@@ -10,15 +10,16 @@
 struct drawing_node {
     const char *id;     /* unique; the node's name in DOT */
     const char *label;  /* "conv 3x3" */
-    const char *detail; /* below it: "48 → 48 · 4 bit"; NULL for none */
+    const char *detail; /* below it, one line or several: "48 → 48 · 4 bit"; NULL for none */
     const char *kind; /* the operation's class, which chooses the colour: "input", "output", "conv",
                          "activation", "norm", "add", "concat", "shuffle", ...; NULL for none */
-    bool slot;        /* a choice that was searched; drawn with a strong frame */
+    bool slot;        /* a choice that is or was searched; drawn with a strong frame */
 };
 
 struct drawing_edge {
     size_t from; /* indices of nodes */
     size_t to;
+    bool optional; /* one of several connections, of which one is chosen; drawn dashed */
 };
 
 struct drawing {

@@ -3,6 +3,7 @@
 #include "core/memory.h"
 #include "results/label.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,10 +36,18 @@ static bool layout_assign_layers(const struct drawing *drawing, size_t *layers) 
 
 static struct layout_node layout_box(const struct drawing_node *node, size_t layer) {
     double label = node->label ? label_width(node->label, LAYOUT_LABEL_FONT) : 0;
-    double detail = node->detail ? label_width(node->detail, LAYOUT_LABEL_FONT - 1.5) : 0;
+    double detail = 0, height = LAYOUT_BOX;
+    for (const char *line = node->detail; line; line = *line ? line + 1 : NULL) {
+        char copy[256];
+        size_t length = strcspn(line, "\n");
+        snprintf(copy, sizeof copy, "%.*s", (int)length, line);
+        detail = fmax(detail, label_width(copy, LAYOUT_LABEL_FONT - 1.5));
+        height += LAYOUT_LINE;
+        line += length;
+    }
     return (struct layout_node){
         .width = fmax(fmax(label, detail) + 22, 48),
-        .height = node->detail ? 40 : 26,
+        .height = height,
         .layer = layer,
     };
 }
@@ -219,6 +228,14 @@ static void layout_fold(struct drawing_layout *layout) {
     }
 }
 
+/* Half of the tallest box of a layer; a layer of usual boxes has that of one with a detail. */
+static double layout_half(const struct drawing_layout *layout, size_t layer) {
+    double height = LAYOUT_BOX + LAYOUT_LINE;
+    for (size_t i = 0; i < layout->layers[layer].count; i++)
+        height = fmax(height, layout->nodes[layout->layers[layer].nodes[i]].height);
+    return height / 2;
+}
+
 /* Moves every column to its place and gives the layers their heights. */
 static void layout_settle(struct drawing_layout *layout) {
     size_t first = 0;
@@ -241,16 +258,21 @@ static void layout_settle(struct drawing_layout *layout) {
         column->left = left;
         column->right = left + greatest - least;
         column->top = LAYOUT_MARGIN + (first > 0 ? 14 + tracks_above * LAYOUT_TRACK : 0);
+        double bottom = column->top;
         for (size_t l = first; l < last; l++) {
+            double half = layout_half(layout, l);
+            double above = l > first ? LAYOUT_ROW - LAYOUT_BOX - LAYOUT_LINE : 0;
             for (size_t i = 0; i < layout->layers[l].count; i++) {
                 struct layout_node *node = &layout->nodes[layout->layers[l].nodes[i]];
                 node->column = c;
                 node->x += left - least;
-                node->y = column->top + 20 + (double)(l - first) * LAYOUT_ROW;
+                node->y = bottom + above + half;
+                if (node->bend) node->height = 2 * half - LAYOUT_LINE;
             }
+            bottom += above + 2 * half;
         }
-        column->bottom = column->top + 40 + (double)(last - first - 1) * LAYOUT_ROW;
-        double bottom = column->bottom + LAYOUT_MARGIN;
+        column->bottom = bottom;
+        bottom += LAYOUT_MARGIN;
         if (last < layout->layer_count) bottom += 8 + tracks_below * LAYOUT_TRACK;
         layout->height = fmax(layout->height, bottom);
         left = column->right + (last < layout->layer_count ? 32 + tracks_below * LAYOUT_TRACK

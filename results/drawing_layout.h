@@ -13,7 +13,8 @@ struct layout_node {
     size_t layer;
     size_t place; /* in its layer */
     size_t column;
-    bool bend; /* not a node of the drawing but a point that a long edge passes */
+    bool
+        bend; /* not a node of the drawing but where a long edge passes, straight over its height */
 };
 
 /* A piece of an edge between neighbouring layers. */
@@ -60,7 +61,9 @@ void layout_straighten(struct drawing_layout *layout);
 
 enum {
     LAYOUT_GAP = 16,    /* between boxes of a layer */
-    LAYOUT_ROW = 62,    /* from one layer to the next */
+    LAYOUT_BOX = 26,    /* height of a box with a label alone */
+    LAYOUT_LINE = 14,   /* of each line below the label */
+    LAYOUT_ROW = 62,    /* from one layer to the next, where no box has more than one such line */
     LAYOUT_TRACK = 7,   /* between edges that run side by side from one column to the next */
     LAYOUT_MARGIN = 12, /* around the drawing */
     LAYOUT_LABEL_FONT = 12

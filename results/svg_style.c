@@ -37,6 +37,7 @@ void svg_style_write(struct text *out) {
         "svg .hollow{fill:#ffffff;fill:var(--paper);stroke-width:2}\n"
         "svg .edge{fill:none;stroke:#5a6472;stroke:var(--soft);stroke-width:1.1}\n"
         "svg .head{fill:#5a6472;fill:var(--soft);stroke:none}\n"
+        "svg .optional{stroke-dasharray:5 4}\n"
         "svg .node{fill-opacity:.10;stroke-opacity:.55;stroke-width:1}\n"
         "svg .slot{fill-opacity:.20;stroke-opacity:1;stroke-width:2}\n");
     for (int i = 0; i < SVG_COLORS; i++) {

@@ -1,4 +1,5 @@
 #include "search/network_drawing.h"
+#include "search/choice_text.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,9 @@ struct builder {
     struct drawing_node *nodes;
     struct drawing_edge *edges;
     size_t node_count, edge_count;
+    const struct network_branch **choices; /* by branch; NULL: not one of a mixture */
+    int *mixtures;                         /* by branch: the node that mixes its output */
+    int *boxes;                            /* by node that mixes: the drawing node, or -1 */
 };
 
 static bool is_one_of(const char *name, const char *const *names, size_t count) {
@@ -20,7 +24,7 @@ static bool is_one_of(const char *name, const char *const *names, size_t count) 
 /* Operations that pass their first input on as far as a reader of the drawing is concerned. */
 static bool is_passed_over(const char *op) {
     static const char *const names[] = {"lsq",         "hwgq",     "lsq_mix", "hwgq_mix",
-                                        "quant_noise", "identity", "softmax"};
+                                        "quant_noise", "identity", "softmax", "channel_mask"};
     return is_one_of(op, names, sizeof names / sizeof *names);
 }
 
@@ -62,23 +66,107 @@ static const char *label_of(struct builder *b, const struct graph_node *node) {
     return arena_format(b->arena, "%s %.0f×%.0f", op, rows, columns);
 }
 
+static void connect_value(struct builder *b, int value, size_t to, bool optional) {
+    int from = b->shown[value];
+    if (from < 0 || (size_t)from == to) return;
+    for (size_t e = b->edge_count; e > 0; e--)
+        if (b->edges[e - 1].to == to && b->edges[e - 1].from == (size_t)from) return;
+    b->edges[b->edge_count++] = (struct drawing_edge){(size_t)from, to, optional};
+}
+
+static void connect(struct builder *b, const struct graph_node *node, size_t to, bool optional) {
+    for (int i = 0; i < node->input_count; i++)
+        connect_value(b, node->inputs[i], to, optional);
+}
+
+/* --- Choices of a supernet ----------------------------------------------------------------------
+ */
+
+/* Finds the mixture that each branch ends in. */
+static void find_mixtures(struct builder *b) {
+    const struct network *network = b->network;
+    const struct graph *graph = network->graph;
+    b->choices = arena_allocate(b->arena, graph->branch_count * sizeof *b->choices);
+    b->mixtures = arena_allocate(b->arena, graph->branch_count * sizeof *b->mixtures);
+    b->boxes = arena_allocate(b->arena, (graph->node_count + 1) * sizeof *b->boxes);
+    const struct network_branch **all =
+        arena_allocate(b->arena, graph->branch_count * sizeof(struct network_branch *));
+    for (int i = 0; i < network->branch_count; i++)
+        all[network->branches[i].branch] = &network->branches[i];
+    for (size_t n = 0; n < graph->node_count; n++) {
+        const struct graph_node *node = &graph->nodes[n];
+        b->boxes[n] = -1;
+        for (int i = 1; strcmp(node->op->name, "mix") == 0 && i < node->input_count; i++) {
+            const struct graph_value *value = &graph->values[node->inputs[i]];
+            int branch = value->kind == VALUE_NODE ? graph->nodes[value->node].branch : 0;
+            if (!all[branch]) continue;
+            b->choices[branch] = all[branch];
+            b->mixtures[branch] = (int)n;
+        }
+    }
+}
+
+/* The outermost branch of a candidate of operations that a node is in; 0: none. */
+static int candidate_branch(const struct builder *b, int branch) {
+    int found = 0;
+    for (; branch > 0; branch = b->network->graph->branch_parents[branch])
+        if (b->choices[branch] && b->choices[branch]->choice == CHOICE_OPERATION) found = branch;
+    return found;
+}
+
+/* The box of a choice, made when it is first asked for. */
+static size_t choice_box(struct builder *b, int branch) {
+    int mixture = b->mixtures[branch];
+    const struct network_branch *at = b->choices[branch];
+    if (b->boxes[mixture] >= 0) return (size_t)b->boxes[mixture];
+    const struct slot *slot = &space_slots(b->network->space, NULL)->items[at->slot];
+    bool is_operation = at->choice == CHOICE_OPERATION;
+    const char *detail = is_operation ? choice_text(b->network->space, at->slot, b->arena)
+                                      : choice_line(b->network->space, at->slot, b->arena);
+    const char *what = at->choice == CHOICE_DEPTH        ? "depth"
+                       : at->choice == CHOICE_CONNECTION ? "connection"
+                                                         : slot->name;
+    size_t box = b->node_count++;
+    b->boxes[mixture] = (int)box;
+    b->nodes[box] = (struct drawing_node){.id = b->network->graph->nodes[mixture].name,
+                                          .label = what,
+                                          .detail = detail,
+                                          .kind = "choice",
+                                          .slot = true};
+    return box;
+}
+
+/* True where the node is part of a choice's box. */
+static bool add_to_choice(struct builder *b, size_t index) {
+    const struct graph_node *node = &b->network->graph->nodes[index];
+    int branch = candidate_branch(b, node->branch);
+    bool is_mixture = strcmp(node->op->name, "mix") == 0, is_optional = false;
+    if (branch == 0 && is_mixture) {
+        const struct graph_value *value = &b->network->graph->values[node->inputs[1]];
+        branch = value->kind == VALUE_NODE ? b->network->graph->nodes[value->node].branch : 0;
+        is_optional = b->choices[branch] && b->choices[branch]->choice != CHOICE_OPERATION;
+    }
+    if (branch == 0 || !b->choices[branch]) return false;
+    size_t box = choice_box(b, branch);
+    connect(b, node, box, is_optional);
+    b->shown[node->output] = (int)box;
+    return true;
+}
+
+/* --- Nodes --------------------------------------------------------------------------------------
+ */
+
 static const char *detail_of(struct builder *b, const struct graph_node *node, size_t index) {
     const struct graph *graph = b->network->graph;
     const struct network_site *site = site_of(b->network, index);
-    int from = graph->values[node->inputs[0]].shape.c, to = graph->values[node->output].shape.c;
     if (!site) return NULL;
-    return arena_format(b->arena, "%d → %d · %d bit", from, to,
-                        site->weight_bits ? site->weight_bits : 32);
-}
-
-static void connect(struct builder *b, const struct graph_node *node, size_t to) {
-    for (int i = 0; i < node->input_count; i++) {
-        int from = b->shown[node->inputs[i]];
-        bool seen = from < 0;
-        for (size_t e = b->edge_count; !seen && e > 0 && b->edges[e - 1].to == to; e--)
-            seen = b->edges[e - 1].from == (size_t)from;
-        if (!seen) b->edges[b->edge_count++] = (struct drawing_edge){(size_t)from, to};
-    }
+    const struct space *space = b->network->space;
+    bool is_derived = b->network->options.architecture != NULL;
+    const char *from = width_text(space, is_derived ? NULL : site->in,
+                                  graph->values[node->inputs[0]].shape.c, b->arena);
+    const char *to = width_text(space, is_derived ? NULL : site->out,
+                                graph->values[node->output].shape.c, b->arena);
+    return arena_format(b->arena, "%s → %s · %s", from, to, site_bits_text(space, site, b->arena));
 }
 
 /* An activation that alone follows its node becomes part of its label. */
@@ -86,6 +174,7 @@ static bool fold_activation(struct builder *b, const struct graph_node *node) {
     const struct graph *graph = b->network->graph;
     int from = b->shown[node->inputs[0]], uses = 0;
     if (!is_activation(node->op->name) || from <= 0) return false;
+    if (strcmp(b->nodes[from].kind, "choice") == 0) return false;
     for (size_t n = 0; n < graph->node_count; n++)
         for (int i = 0; i < graph->nodes[n].input_count; i++)
             uses += graph->nodes[n].inputs[i] == node->inputs[0];
@@ -98,6 +187,10 @@ static bool fold_activation(struct builder *b, const struct graph_node *node) {
 
 static void add_node(struct builder *b, size_t index) {
     const struct graph_node *node = &b->network->graph->nodes[index];
+    if (add_to_choice(b, index)) return;
+    const struct network_branch *choice = b->choices[node->branch];
+    if (choice && choice->choice == CHOICE_CONNECTION && strcmp(node->op->name, "zero") == 0)
+        return; /* connected to nothing: shown by no edge */
     if (is_passed_over(node->op->name)) {
         b->shown[node->output] = b->shown[node->inputs[0]];
         return;
@@ -110,7 +203,7 @@ static void add_node(struct builder *b, size_t index) {
                                          .detail = detail_of(b, node, index),
                                          .kind = class_of(node->op->name),
                                          .slot = site && site->slot >= 0};
-    connect(b, node, to);
+    connect(b, node, to, false);
     b->shown[node->output] = (int)to;
 }
 
@@ -128,13 +221,13 @@ struct drawing network_drawing(const struct network *network, struct arena *aren
     b.nodes[b.node_count++] =
         (struct drawing_node){.id = "input", .label = "input", .kind = "input"};
     b.shown[network->input] = 0;
+    find_mixtures(&b);
     for (size_t n = 0; n < graph->node_count; n++)
         add_node(&b, n);
     size_t last = b.node_count++;
     b.nodes[last] = (struct drawing_node){.id = "output", .label = "output", .kind = "output"};
-    if (b.shown[network->output] >= 0)
-        b.edges[b.edge_count++] = (struct drawing_edge){(size_t)b.shown[network->output], last};
-    return (struct drawing){.title = "architecture",
+    connect_value(&b, network->output, last, false);
+    return (struct drawing){.title = network->options.architecture ? "architecture" : "space",
                             .nodes = b.nodes,
                             .node_count = b.node_count,
                             .edges = b.edges,

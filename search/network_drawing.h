@@ -6,8 +6,13 @@
 #include "results/drawing.h"
 #include "spaces/network.h"
 
-/* Quantizers are left out (their bits stand at the convolution), and activations are folded into
- * the node before them. All memory is in `arena`. */
+/*
+ * Quantizers and masks are left out (bits and widths stand at the convolution), and activations are
+ * folded into the node before them. In a supernet (not merged) everything between a choice of
+ * operations and its mixture is one box that lists the candidates and their bit widths; chosen
+ * connections and depths are a box with a dashed edge from each candidate. All memory is in
+ * `arena`.
+ */
 struct drawing network_drawing(const struct network *network, struct arena *arena);
 
 #endif

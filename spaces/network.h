@@ -80,8 +80,12 @@ struct network_tensor {
     const struct width_layout *width;  /* of its channels where slots choose them; else NULL */
 };
 
+/* What is chosen at a place: among candidates, connections, depths, or bit widths alone. */
+enum network_choice { CHOICE_OPERATION, CHOICE_CONNECTION, CHOICE_DEPTH, CHOICE_BITS };
+
 /* Nodes that only candidate `candidate` of `slot` needs. */
 struct network_branch {
+    enum network_choice choice;
     int slot, candidate;
     int branch; /* of graph_branch */
 };

@@ -143,7 +143,7 @@ void walk_enter(struct walk *walk, int slot, int first, int last);
 bool walk_enter_bits(struct walk *walk, const struct step *step, int slot, int candidate,
                      const struct bits_list *bits);
 /* A new branch inside the present one, for a candidate; it becomes the current one. */
-int walk_branch(struct walk *walk, int slot, int candidate);
+int walk_branch(struct walk *walk, enum network_choice choice, int slot, int candidate);
 /* The chosen candidate; -1 in a supernet. */
 int walk_chosen(const struct walk *walk, int slot);
 

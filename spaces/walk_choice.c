@@ -17,7 +17,7 @@ int walk_bits_choice(struct walk *walk, const struct step *step, const char *pat
     int last = graph->current_branch;
     if (!is_chosen) {
         if (walk_probabilities(walk, step, slot) < 0) return -1;
-        walk_branch(walk, slot, 0);
+        walk_branch(walk, CHOICE_BITS, slot, 0);
     }
     walk_enter(walk, slot, 0, 0);
     int value = walk_enter_bits(walk, step, slot, 0, bits)
@@ -102,7 +102,7 @@ static int walk_all(struct walk *walk, struct scope *scope, const struct step *s
     bool good = true;
     for (int i = 0; i < count; i++) {
         const struct step *candidate = step->candidates->items[i];
-        int branch = walk_branch(walk, slot, i);
+        int branch = walk_branch(walk, CHOICE_OPERATION, slot, i);
         walk_enter(walk, slot, i, i);
         bool is_ready =
             !step_has_open_bits(candidate) || walk_enter_bits(walk, candidate, slot, i, bits);

@@ -138,7 +138,7 @@ static int mix_sources(struct walk *walk, const struct step *step, const char *p
     int last = graph->current_branch;
     int *values = arena_allocate(&walk->arena, (size_t)list->count * sizeof *values);
     for (int i = 0; i < list->count; i++) {
-        int branch = walk_branch(walk, slot, i);
+        int branch = walk_branch(walk, CHOICE_CONNECTION, slot, i);
         const char *name = arena_format(&walk->arena, "%s.%s", path, list->items[i]->text);
         values[i] = source_value(walk, step, path, sources, i);
         if (values[i] >= 0) values[i] = walk_end_branch(walk, step, name, values[i], branch);

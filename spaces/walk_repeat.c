@@ -103,7 +103,7 @@ static int repeat_all(struct walk *walk, struct scope *scope, const struct step 
     int value = input, next = 0;
     for (long i = 0; next < times->count && !walk->stopped; i++) {
         if (times->values[next] == i) {
-            int branch = walk_branch(walk, times->slot, next);
+            int branch = walk_branch(walk, CHOICE_DEPTH, times->slot, next);
             const char *name = arena_format(&walk->arena, "%s.after%ld", path, i);
             exits[next++] = value < 0 ? -1 : walk_end_branch(walk, step, name, value, branch);
             graph_set_branch(graph, last);

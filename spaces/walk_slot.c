@@ -163,12 +163,13 @@ int walk_probabilities(struct walk *walk, const struct step *step, int slot) {
     return value;
 }
 
-int walk_branch(struct walk *walk, int slot, int candidate) {
+int walk_branch(struct walk *walk, enum network_choice choice, int slot, int candidate) {
     struct network *network = walk->network;
     int branch = graph_branch(network->graph, network->graph->current_branch);
     size_t count = (size_t)network->branch_count;
     memory_grow(network->branches, count, walk->branch_capacity);
-    network->branches[network->branch_count++] = (struct network_branch){slot, candidate, branch};
+    network->branches[network->branch_count++] =
+        (struct network_branch){choice, slot, candidate, branch};
     graph_set_branch(network->graph, branch);
     return branch;
 }

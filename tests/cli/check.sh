@@ -24,6 +24,20 @@ has "$scratch/out/stdout" '"kind": "space"'
 succeed "$TAMIS" check "$TAMIS_SOURCE_DIR/spaces/tiny.yaml" --scale 2
 has "$scratch/out/stdout" "28 architectures, 3 slots"
 
+# Drawings: the choices are in them; a file is replaced only with --force.
+for space in "$TAMIS_SOURCE_DIR"/spaces/*_small.yaml; do
+    succeed "$TAMIS" check "$space" --batch 1 --patch 16 --drawing space.svg --force
+    has space.svg "</svg>"
+done
+succeed "$TAMIS" check mbconv_small --batch 1 --patch 16 --drawing space.dot
+has space.dot "digraph"
+has space.dot "inverted3_expansion1 · 4 | 8 bit"
+has space.dot "[style=dashed]"
+has space.dot "8 → 4 | 8 · 8 bit"
+refuse 2 "is there already" "$TAMIS" check tiny --drawing space.dot
+refuse 2 "ends in .svg or .dot" "$TAMIS" check tiny --drawing space.png
+rm space.svg space.dot
+
 write_tiny_spec tiny.yaml
 succeed "$TAMIS" check tiny.yaml --json --set data.train_count=3
 has "$scratch/out/stdout" '"kind": "spec"'

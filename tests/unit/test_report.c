@@ -41,7 +41,7 @@ static char *full_page(struct result_list *list) {
     static const struct report_slot slots[] = {{hostile, candidates, probabilities, 2, 0}};
     static const struct drawing_node nodes[] = {{hostile, hostile, hostile, hostile, true},
                                                 {"b", "b", NULL, NULL, false}};
-    static const struct drawing_edge edges[] = {{0, 1}};
+    static const struct drawing_edge edges[] = {{0, 1, false}};
     static const struct drawing drawing = {hostile, nodes, 2, edges, 1};
     static const struct report_crop crops[] = {{hostile, hostile, "foobar", 6}};
     static const struct report_crops images[] = {{hostile, crops, 1}};
@@ -150,7 +150,7 @@ static void what_is_missing_is_left_out(void **state) {
 
 static void a_drawing_with_a_cycle_is_an_error(void **state) {
     const struct drawing_node node = {"a", "a", NULL, NULL, false};
-    const struct drawing_edge edge = {0, 0};
+    const struct drawing_edge edge = {0, 0, false};
     const struct drawing drawing = {NULL, &node, 1, &edge, 1};
     const struct report_facts facts = {.title = "t", .drawing = &drawing};
     struct error error = {0};

@@ -173,10 +173,10 @@ static struct drawing random_drawing(uint64_t trial, size_t count, struct drawin
         if (i == 0) continue;
         size_t reach = i < 6 ? i : 6;
         size_t parent = i - 1 - random_below(&random, (uint32_t)reach);
-        edges[drawing.edge_count++] = (struct drawing_edge){parent, i};
+        edges[drawing.edge_count++] = (struct drawing_edge){parent, i, false};
         if (random_below(&random, 2) && parent > 0) {
             edges[drawing.edge_count++] =
-                (struct drawing_edge){random_below(&random, (uint32_t)parent), i};
+                (struct drawing_edge){random_below(&random, (uint32_t)parent), i, false};
         }
     }
     return drawing;
@@ -216,7 +216,7 @@ static void a_chain_is_straight_and_folds_into_columns(void **state) {
     struct drawing_edge edges[99];
     for (size_t i = 0; i < 100; i++) {
         nodes[i] = (struct drawing_node){"n", i % 7 ? "conv" : "a wide one", NULL, "conv", false};
-        if (i) edges[i - 1] = (struct drawing_edge){i - 1, i};
+        if (i) edges[i - 1] = (struct drawing_edge){i - 1, i, false};
     }
     struct drawing drawing = {.nodes = nodes, .node_count = 100, .edges = edges, .edge_count = 99};
     struct drawing_layout layout;
@@ -265,7 +265,8 @@ static void crossings_that_can_be_avoided_are(void **state) {
         {"a", "a", NULL, NULL, false}, {"b", "b", NULL, NULL, false},
         {"c", "c", NULL, NULL, false}, {"d", "d", NULL, NULL, false},
         {"e", "e", NULL, NULL, false}, {"f", "f", NULL, NULL, false}};
-    const struct drawing_edge edges[] = {{0, 3}, {3, 4}, {1, 2}, {2, 5}};
+    const struct drawing_edge edges[] = {
+        {0, 3, false}, {3, 4, false}, {1, 2, false}, {2, 5, false}};
     struct drawing drawing = {.nodes = nodes, .node_count = 6, .edges = edges, .edge_count = 4};
     struct drawing_layout layout;
     struct error error = {0};
@@ -297,8 +298,8 @@ static void cycles_and_loose_edges_are_errors(void **state) {
     (void)state;
     const struct drawing_node nodes[] = {{"a", "a", NULL, NULL, false},
                                          {"b", "b", NULL, NULL, false}};
-    const struct drawing_edge cycle[] = {{0, 1}, {1, 0}};
-    const struct drawing_edge loose[] = {{0, 2}};
+    const struct drawing_edge cycle[] = {{0, 1, false}, {1, 0, false}};
+    const struct drawing_edge loose[] = {{0, 2, false}};
     struct drawing drawing = {.nodes = nodes, .node_count = 2, .edges = cycle, .edge_count = 2};
     struct error error = {0};
     struct text out = {0};
@@ -325,7 +326,7 @@ static void dot_quotes_names(void **state) {
     (void)state;
     const struct drawing_node nodes[] = {{"a\"b", "l\\1", "two\nlines", NULL, true},
                                          {"c", "c", NULL, NULL, false}};
-    const struct drawing_edge edges[] = {{0, 1}};
+    const struct drawing_edge edges[] = {{0, 1, false}};
     const struct drawing drawing = {
         .nodes = nodes, .node_count = 2, .edges = edges, .edge_count = 1};
     struct text out = {0};
