@@ -289,6 +289,9 @@ bool pipeline_memory(const struct spec *spec, const struct space *space,
     ok &= add_data(spec, "data.valid", spec->data.valid, &valid, error);
     for (int i = 0; i < spec->data.test.count; i++)
         ok &= add_data(spec, "data.test", spec->data.test.items[i], &tests, error);
+    /* Generated test images of their own stand beside the validation images. */
+    if (!spec->data.test.count && strcmp(spec->data.valid, "leaves") == 0)
+        ok &= add_data(spec, "data.test", "leaves", &tests, error);
     if (!ok) return false;
     struct spec own = *spec;
     double *arenas[STAGES] = {&memory->search, &memory->retrain, &memory->quantize};
