@@ -36,7 +36,7 @@ struct chain {
 static bool add_step(struct chain *chain, struct conv_step step, const int *inputs, int count) {
     if (chain->fusion.step_count == CONV_FUSION_STEPS) return false;
     step.input = chain->input_count;
-    memcpy(chain->inputs + chain->input_count, inputs, (size_t)count * sizeof *inputs);
+    if (count) memcpy(chain->inputs + chain->input_count, inputs, (size_t)count * sizeof *inputs);
     chain->input_count += count;
     chain->fusion.steps[chain->fusion.step_count++] = step;
     return true;

@@ -145,20 +145,36 @@ static double run(struct trained *trained, unsigned want) {
     return loss;
 }
 
+static double largest_of(const struct parameters *parameters, size_t index) {
+    const float *gradient = parameter_gradients(parameters, (int)index);
+    double largest = 0;
+    for (size_t k = 0; k < parameters->items[index].size; k++)
+        largest = fmax(largest, fabs((double)gradient[k]));
+    return largest;
+}
+
+/* Scalars (steps of activations), whose sums may happen to cancel, are compared as one tensor. */
+static double largest_scalar(const struct parameters *parameters, enum parameter_kind kind) {
+    double largest = 0;
+    for (size_t i = 0; i < parameters->count; i++)
+        if (parameters->items[i].kind == kind && parameters->items[i].size == 1)
+            largest = fmax(largest, largest_of(parameters, i));
+    return largest;
+}
+
 static void compare_gradients(const struct trained *apart, const struct trained *merged,
                               enum parameter_kind kind) {
     const struct parameters *parameters = apart->parameters;
     assert_int_equal(parameters->count, merged->parameters->count);
+    double scalar = largest_scalar(parameters, kind);
     for (size_t i = 0; i < parameters->count; i++) {
         const struct parameter *item = &parameters->items[i];
         if (item->kind != kind) continue;
         const float *a = parameter_gradients(parameters, (int)i);
         const float *b = parameter_gradients(merged->parameters, (int)i);
-        double largest = 0, difference = 0;
-        for (size_t k = 0; k < item->size; k++) {
-            largest = fmax(largest, fabs((double)a[k]));
+        double largest = item->size == 1 ? scalar : largest_of(parameters, i), difference = 0;
+        for (size_t k = 0; k < item->size; k++)
             difference = fmax(difference, fabs((double)a[k] - (double)b[k]));
-        }
         if (!(difference <= 1e-5 * largest))
             print_error("%s: %g of %g\n", item->name, difference, largest);
         assert_true(difference <= 1e-5 * largest);
