@@ -2,6 +2,7 @@
 #include "ops/conv2d_kernel.h"
 
 #include "ops/conv2d_depthwise.h"
+#include "ops/conv2d_narrow.h"
 #include "ops/conv2d_winograd.h"
 
 int conv2d_out_size(int size, int kernel, int stride, int pad, int dilation) {
@@ -41,6 +42,7 @@ static size_t correlate_scratch(const struct conv2d_shape *shape,
                                 const struct conv2d_dense *dense) {
     if (conv2d_is_depthwise(shape)) return conv2d_depthwise_correlate_scratch(dense);
     if (winograd_is_faster(dense)) return conv2d_winograd_correlate_scratch(dense);
+    if (conv2d_narrow_fits(dense)) return conv2d_narrow_correlate_scratch(dense);
     return conv2d_dense_correlate_scratch(dense);
 }
 
@@ -50,6 +52,8 @@ static void correlate(const struct conv2d_shape *shape, const struct conv2d_dens
         conv2d_depthwise_correlate(dense, arrays);
     else if (winograd_is_faster(dense))
         conv2d_winograd_correlate(dense, arrays);
+    else if (conv2d_narrow_fits(dense))
+        conv2d_narrow_correlate(dense, arrays);
     else
         conv2d_dense_correlate(dense, arrays);
 }
