@@ -41,8 +41,8 @@ static bool winograd_is_faster(const struct conv2d_dense *d) {
 static size_t correlate_scratch(const struct conv2d_shape *shape,
                                 const struct conv2d_dense *dense) {
     if (conv2d_is_depthwise(shape)) return conv2d_depthwise_correlate_scratch(dense);
-    if (winograd_is_faster(dense)) return conv2d_winograd_correlate_scratch(dense);
     if (conv2d_narrow_fits(dense)) return conv2d_narrow_correlate_scratch(dense);
+    if (winograd_is_faster(dense)) return conv2d_winograd_correlate_scratch(dense);
     return conv2d_dense_correlate_scratch(dense);
 }
 
@@ -50,10 +50,10 @@ static void correlate(const struct conv2d_shape *shape, const struct conv2d_dens
                       const struct conv2d_correlate_arrays *arrays) {
     if (conv2d_is_depthwise(shape))
         conv2d_depthwise_correlate(dense, arrays);
-    else if (winograd_is_faster(dense))
-        conv2d_winograd_correlate(dense, arrays);
     else if (conv2d_narrow_fits(dense))
         conv2d_narrow_correlate(dense, arrays);
+    else if (winograd_is_faster(dense))
+        conv2d_winograd_correlate(dense, arrays);
     else
         conv2d_dense_correlate(dense, arrays);
 }
