@@ -14,7 +14,7 @@ struct fusing {
 };
 
 static bool is_convolution(const struct graph_node *node) {
-    return node->op == &op_conv;
+    return node->op == &op_conv || node->op == &op_depthwise;
 }
 
 static struct shape shape_of(const struct fusing *fusing, int value) {
