@@ -3,7 +3,6 @@
 #include "spaces/space.h"
 #include <string.h>
 
-const char *const model_loss_names[MODEL_LOSSES] = {"l1", "l2", "charbonnier"};
 static const char *const loss_operations[MODEL_LOSSES] = {"loss_l1", "loss_l2", "loss_charbonnier"};
 
 bool model_create(struct model *model, const struct space *space, struct parameters *parameters,
@@ -46,8 +45,5 @@ double model_forward(struct model *model, struct plan_step step) {
 }
 
 double model_macs(const struct model *model) {
-    double macs = 0;
-    for (int i = 0; i < model->network->site_count; i++)
-        macs += model->network->sites[i].macs;
-    return macs * model->network->options.batch;
+    return network_macs(model->network);
 }

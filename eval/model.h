@@ -7,7 +7,6 @@
 #include "spaces/network.h"
 
 enum model_loss { MODEL_LOSS_L1, MODEL_LOSS_L2, MODEL_LOSS_CHARBONNIER, MODEL_LOSSES };
-extern const char *const model_loss_names[MODEL_LOSSES];
 
 struct model {
     struct network *network;

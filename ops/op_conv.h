@@ -13,8 +13,8 @@ struct conv_settings {
     bool has_bias;
 };
 
-/* Kernel, stride, padding and dilation, in this order, for the attribute tables of both. */
-#define CONV_WINDOW_ATTRIBUTES                                                                     \
+/* Kernel rows and columns, for the attribute tables of all convolutions. */
+#define CONV_KERNEL_ATTRIBUTES                                                                     \
     {.name = "kernel_h",                                                                           \
      .kind = ATTRIBUTE_INTEGER,                                                                    \
      .minimum = 1,                                                                                 \
@@ -22,13 +22,14 @@ struct conv_settings {
      .initial = OP_REQUIRED,                                                                       \
      .meaning = "kernel rows",                                                                     \
      .both = "kernel"},                                                                            \
-        {.name = "kernel_w",                                                                       \
-         .kind = ATTRIBUTE_INTEGER,                                                                \
-         .minimum = 1,                                                                             \
-         .maximum = 255,                                                                           \
-         .initial = OP_REQUIRED,                                                                   \
-         .meaning = "kernel columns",                                                              \
-         .both = "kernel"},                                                                        \
+    {                                                                                              \
+        .name = "kernel_w", .kind = ATTRIBUTE_INTEGER, .minimum = 1, .maximum = 255,               \
+        .initial = OP_REQUIRED, .meaning = "kernel columns", .both = "kernel"                      \
+    }
+
+/* Kernel, stride, padding and dilation, in this order, for the attribute tables of both. */
+#define CONV_WINDOW_ATTRIBUTES                                                                     \
+    CONV_KERNEL_ATTRIBUTES,                                                                        \
         {.name = "stride",                                                                         \
          .kind = ATTRIBUTE_INTEGER,                                                                \
          .minimum = 1,                                                                             \

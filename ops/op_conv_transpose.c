@@ -4,9 +4,9 @@
  * super-resolution.
  */
 #include "ops/channel_sums.h"
-#include "ops/conv2d_kernel.h"
 #include "ops/elementwise.h"
 #include "ops/layer_check.h"
+#include "ops/op_conv.h"
 #include "ops/op_list.h"
 #include <string.h>
 
@@ -19,20 +19,7 @@ static const struct op_attribute attributes[] = {
      .maximum = 65536,
      .initial = OP_REQUIRED,
      .meaning = "output channels"},
-    {.name = "kernel_h",
-     .kind = ATTRIBUTE_INTEGER,
-     .minimum = 1,
-     .maximum = 255,
-     .initial = OP_REQUIRED,
-     .meaning = "kernel rows",
-     .both = "kernel"},
-    {.name = "kernel_w",
-     .kind = ATTRIBUTE_INTEGER,
-     .minimum = 1,
-     .maximum = 255,
-     .initial = OP_REQUIRED,
-     .meaning = "kernel columns",
-     .both = "kernel"},
+    CONV_KERNEL_ATTRIBUTES,
     {.name = "stride",
      .kind = ATTRIBUTE_INTEGER,
      .minimum = 1,

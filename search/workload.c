@@ -177,11 +177,7 @@ const struct network *workload_network(const struct workload *workload) {
 }
 
 double workload_macs(const struct workload *workload) {
-    const struct network *network = workload_network(workload);
-    double macs = 0;
-    for (int i = 0; i < network->site_count; i++)
-        macs += network->sites[i].macs;
-    return macs * network->options.batch;
+    return network_macs(workload_network(workload));
 }
 
 double workload_flop(const struct workload *workload) {

@@ -82,3 +82,10 @@ void network_initialize_steps(struct network *network) {
         }
     }
 }
+
+double network_macs(const struct network *network) {
+    double macs = 0;
+    for (int i = 0; i < network->site_count; i++)
+        macs += network->sites[i].macs;
+    return macs * network->options.batch;
+}

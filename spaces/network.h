@@ -116,4 +116,7 @@ void network_free(struct network *network);
 /* Sets every weight step from its weight (LSQ's initial value). Parameters must be allocated. */
 void network_initialize_steps(struct network *network);
 
+/* Multiply-accumulates of one forward pass of the batch over all sites, every candidate apart. */
+double network_macs(const struct network *network);
+
 #endif
