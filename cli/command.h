@@ -34,5 +34,6 @@ extern const struct command command_list;
 extern const struct command command_report;
 extern const struct command command_bench;
 extern const struct command command_import;
+extern const struct command command_compare;
 
 #endif

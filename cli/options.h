@@ -18,7 +18,8 @@ enum command_bit {
     COMMAND_REPORT = 128,
     COMMAND_BENCH = 256,
     COMMAND_IMPORT = 512,
-    COMMAND_ALL = 1023
+    COMMAND_COMPARE = 1024,
+    COMMAND_ALL = 2047
 };
 
 enum option_kind {

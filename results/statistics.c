@@ -91,3 +91,38 @@ struct statistics statistics_of(const double *values, size_t count) {
     statistics_bootstrap(values, count, 0.95, 10000, 0, &result.low, &result.high);
     return result;
 }
+
+enum { FLIPS_EXACT = 16 };
+
+/* The share of sign patterns whose sum is as extreme as that of the differences themselves. */
+static double sign_flip_share(const double *differences, size_t count) {
+    const uint32_t ways = (uint32_t)1 << (count < FLIPS_EXACT ? count : FLIPS_EXACT);
+    double seen = fabs(statistics_mean(differences, count)) * (double)count;
+    uint32_t extreme = 0;
+    for (uint32_t way = 0; way < ways; way++) {
+        struct random random = random_at(0, STATISTICS_STREAM + 1, way);
+        double sum = 0;
+        for (size_t i = 0; i < count; i++) {
+            /* Way 0 flips nothing, drawn or not. */
+            uint32_t drawn = way ? random_next(&random) >> 31 : 0;
+            uint32_t flip = count <= FLIPS_EXACT ? way >> i & 1 : drawn;
+            sum += flip ? -differences[i] : differences[i];
+        }
+        /* Sums of the same numbers in another order of signs differ in their last bits. */
+        extreme += fabs(sum) >= seen * (1 - 1e-12);
+    }
+    return (double)extreme / (double)ways;
+}
+
+struct statistics_paired statistics_paired_of(const double *first, const double *second,
+                                              size_t count) {
+    struct statistics_paired result = {count, NAN, NAN, NAN, NAN};
+    double *differences = memory_allocate(count * sizeof *differences);
+    for (size_t i = 0; i < count; i++)
+        differences[i] = first[i] - second[i];
+    result.mean = statistics_mean(differences, count);
+    statistics_bootstrap(differences, count, 0.95, 10000, 0, &result.low, &result.high);
+    if (count > 1) result.p = sign_flip_share(differences, count);
+    memory_free(differences);
+    return result;
+}

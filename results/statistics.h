@@ -27,4 +27,20 @@ void statistics_bootstrap(const double *values, size_t count, double level, int 
 /* All of the above with 10000 resamples and seed 0. */
 struct statistics statistics_of(const double *values, size_t count);
 
+/* Two samples in pairs (the same seed under two strategies). */
+struct statistics_paired {
+    size_t count;
+    double mean; /* of first - second; NaN without pairs */
+    double low;  /* bootstrap 95 % confidence interval of it; NaN below two pairs */
+    double high;
+    double p; /* two-sided sign-flip test; NaN below two pairs */
+};
+/*
+ * The p value is the share of the 2^count ways to swap the members of pairs that give a mean
+ * difference as far from zero as the one seen (Fisher's randomization test): exact up to 16 pairs,
+ * and from 65536 drawn ways, the one seen included, above. With n pairs it is at least 2^(1-n).
+ */
+struct statistics_paired statistics_paired_of(const double *first, const double *second,
+                                              size_t count);
+
 #endif

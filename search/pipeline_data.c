@@ -17,7 +17,8 @@ bool pipeline_open_data(const struct spec *spec, const char *key, const char *na
     if (leaves) {
         wanted.count = training ? spec->data.train_count : spec->data.valid_count;
         wanted.size = training ? spec->data.train_size : spec->data.valid_size;
-        wanted.seed = (uint64_t)spec->seed + (training ? 0 : testing ? TEST_SEED : VALIDATION_SEED);
+        int seed = spec->data.seed < 0 ? spec->seed : spec->data.seed;
+        wanted.seed = (uint64_t)seed + (training ? 0 : testing ? TEST_SEED : VALIDATION_SEED);
         if (wanted.size < minimum)
             return error_at(error, ERROR_SPEC,
                             spec_position(spec, training ? "data.train_size" : "data.valid_size"),

@@ -153,8 +153,10 @@ static bool finish(struct search *search, const struct strategy *strategy, const
     struct parameters *supernet = strategy->parameters ? strategy->parameters(search) : NULL;
     outcome->architecture = architecture_create(search->space);
     if (!strategy->derive(search, outcome->architecture, error)) return false;
-    outcome->fixed = choose_fixed(search, supernet, error);
-    if (!outcome->fixed) return false;
+    if (search->spec->baseline_fixed) {
+        outcome->fixed = choose_fixed(search, supernet, error);
+        if (!outcome->fixed) return false;
+    }
     if (journal) {
         if (!journal_flush(journal, error)) return false;
         json_t *fields = derived_fields(search, strategy, outcome, journal->path, error);
@@ -175,7 +177,7 @@ static bool finish(struct search *search, const struct strategy *strategy, const
     }
     char *fixed = run_path(run, SEARCH_FIXED), *found = run_path(run, RUN_ARCHITECTURE);
     /* arch.yaml comes last: where it is, the search is done. */
-    ok = ok && architecture_write(outcome->fixed, fixed, error) &&
+    ok = ok && (!outcome->fixed || architecture_write(outcome->fixed, fixed, error)) &&
          architecture_write(outcome->architecture, found, error);
     memory_free(fixed);
     memory_free(found);

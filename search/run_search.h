@@ -14,7 +14,7 @@ struct search_outcome {
     struct architecture *architecture;
     /* The fixed architecture (one candidate in every slot) of the smallest validation loss: with
      * the supernet's weights, or, where the strategy has none, trained alone for
-     * search.trial_steps. */
+     * search.trial_steps. NULL unless the spec wants it (baselines.fixed). */
     struct architecture *fixed;
     struct loop_summary summary;
 };

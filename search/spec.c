@@ -119,6 +119,19 @@ static bool read_setting(struct spec *spec, const struct spec_setting *setting,
     return false;
 }
 
+/* Copies what a setting borrows from the defaults' document. */
+static void keep_texts(struct spec *spec, const struct spec_setting *setting) {
+    struct spec_texts *list = place(spec, setting);
+    const char **items = place(spec, setting);
+    int count = setting->kind == SPEC_TEXT;
+    if (setting->kind == SPEC_TEXTS) {
+        items = list->items;
+        count = list->count;
+    }
+    for (int i = 0; i < count; i++)
+        items[i] = arena_copy(&spec->document.arena, items[i]);
+}
+
 /* The defaults are one YAML text, so that they take the same way as what a user writes. */
 static bool read_defaults(struct spec *spec, struct error *error) {
     struct text text = {0};
@@ -131,10 +144,7 @@ static bool read_defaults(struct spec *spec, struct error *error) {
     for (int i = 0; ok && i < spec_setting_count; i++) {
         struct yaml_node *node = yaml_get(defaults.root, spec_settings[i].key);
         ok = read_setting(spec, &spec_settings[i], node, error);
-        if (ok && spec_settings[i].kind == SPEC_TEXT) {
-            const char **value = place(spec, &spec_settings[i]);
-            *value = arena_copy(&spec->document.arena, *value);
-        }
+        if (ok) keep_texts(spec, &spec_settings[i]);
     }
     yaml_free(&defaults);
     return ok;
@@ -163,8 +173,9 @@ static bool unknown_key(const struct yaml_node *key, const char *prefix, struct 
         if (strncmp(spec_settings[i].key, prefix, length) != 0) continue;
         if (!strchr(rest, '.')) candidates[count++] = rest;
     }
-    static const char *const sections[] = {"data", "search", "retrain",    "quantize", "baselines",
-                                           "cost", "report", "checkpoint", "log"};
+    static const char *const sections[] = {"data",       "search",  "retrain", "quantize",
+                                           "baselines",  "compare", "cost",    "report",
+                                           "checkpoint", "log"};
     if (!length)
         for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
             candidates[count++] = sections[i];
@@ -225,20 +236,25 @@ static bool read_map(struct spec *spec, const struct yaml_node *map, const char 
     return ok;
 }
 
+static bool check_strategy(const struct spec *spec, const char *key, const char *strategy,
+                           struct error *error) {
+    const char *names[32];
+    size_t count = 0;
+    if (strategy_find(strategy)) return true;
+    for (; count < (size_t)strategy_count && count < 32; count++)
+        names[count] = strategy_table[count]->name;
+    const char *nearest = error_nearest(strategy, names, count);
+    return error_at(error, ERROR_SPEC, spec_position(spec, key), "unknown strategy \"%s\"; %s%s%s",
+                    strategy, nearest ? "did you mean \"" : "`tamis list strategies` names them",
+                    nearest ? nearest : "", nearest ? "\"?" : "");
+}
+
 /* What one setting demands of another. */
 static bool check_together(struct spec *spec, struct error *error) {
     bool ok = true;
-    if (!strategy_find(spec->search.strategy)) {
-        const char *names[32];
-        size_t count = 0;
-        for (; count < (size_t)strategy_count && count < 32; count++)
-            names[count] = strategy_table[count]->name;
-        const char *nearest = error_nearest(spec->search.strategy, names, count);
-        ok = error_at(error, ERROR_SPEC, spec_position(spec, "search.strategy"),
-                      "unknown strategy \"%s\"; %s%s%s", spec->search.strategy,
-                      nearest ? "did you mean \"" : "`tamis list strategies` names them",
-                      nearest ? nearest : "", nearest ? "\"?" : "");
-    }
+    ok &= check_strategy(spec, "search.strategy", spec->search.strategy, error);
+    for (int i = 0; i < spec->compare.strategies.count; i++)
+        ok &= check_strategy(spec, "compare.strategies", spec->compare.strategies.items[i], error);
     if (spec->search.warm_up >= spec->search.epochs)
         ok = error_at(
             error, ERROR_SPEC, spec_position(spec, "search.warm_up"),

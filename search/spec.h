@@ -28,6 +28,7 @@ struct spec_data {
     int train_count, train_size; /* dead leaves */
     int valid_count, valid_size;
     int train_limit, valid_limit; /* files; 0: all */
+    int seed;                     /* of generated images; -1: the run's */
     int train_small;              /* pictures below the patch: 0 refuse, 1 skip */
 };
 
@@ -47,6 +48,14 @@ struct spec_search {
     double alpha_deviation;  /* of the initial logits */
     int trials, trial_steps; /* black-box strategies */
     double max_seconds, max_macs;
+};
+
+/* Which trials a comparison of strategies has. */
+struct spec_compare {
+    struct spec_texts strategies;
+    int seeds;
+    int processes;                           /* trials at a time; 0: as many as fit */
+    double reference_psnr, reference_bitops; /* of the hypervolume; 0: bicubic, the space's most */
 };
 
 struct spec {
@@ -69,6 +78,7 @@ struct spec {
     int calibration_batches;
     bool baseline_fixed; /* retrain and quantize the best fixed architecture too */
     struct spec_integers baseline_bits;
+    struct spec_compare compare;
     int cost_height, cost_width; /* HR size that costs are stated for */
     int crops, crop_size;        /* image crops in the report, HR pixels */
     double checkpoint_interval;

@@ -86,6 +86,8 @@ const struct spec_setting spec_settings[] = {
      "generated validation images"},
     {"data.valid_size", SPEC_INTEGER, AT(data.valid_size), 16, 4096, "192", NULL,
      "their side in pixels"},
+    {"data.seed", SPEC_INTEGER, AT(data.seed), -1, INT_MAX, "-1", NULL,
+     "seed of generated images; -1: the run's own. `tamis compare` gives all trials the same"},
     {"data.train_limit", SPEC_INTEGER, AT(data.train_limit), 0, LARGE, "0", NULL,
      "use only so many training files; 0: all"},
     {"data.train_small", SPEC_CHOICE, AT(data.train_small), 0, 0, "refuse", smalls,
@@ -162,6 +164,17 @@ const struct spec_setting spec_settings[] = {
      "retrain and quantize the best fixed architecture (one candidate everywhere) too"},
     {"baselines.bits", SPEC_INTEGERS, AT(baseline_bits), 2, 8, "[4, 8]", NULL,
      "uniform bit widths of the fixed architecture"},
+
+    {"compare.strategies", SPEC_TEXTS, AT(compare.strategies), 0, 0, "[quantnas]", NULL,
+     "what `tamis compare` runs; `random` is always added"},
+    {"compare.seeds", SPEC_INTEGER, AT(compare.seeds), 1, 1000, "3", NULL,
+     "trials of each strategy, with the seeds `seed`, `seed` + 1, ..."},
+    {"compare.processes", SPEC_INTEGER, AT(compare.processes), 0, 1024, "0", NULL,
+     "trials at a time; 0: one for each thread, if the memory holds them"},
+    {"compare.reference_psnr", SPEC_REAL, AT(compare.reference_psnr), 0, 200, "0", NULL,
+     "reference point of the hypervolume; 0: the PSNR of bicubic"},
+    {"compare.reference_bitops", SPEC_REAL, AT(compare.reference_bitops), 0, INFINITY, "0", NULL,
+     "the same in BitOps; 0: those of the largest architecture of the space"},
 
     {"cost.height", SPEC_INTEGER, AT(cost_height), 16, 65536, "720", NULL,
      "rows of the high-resolution image that costs are stated for; the low-resolution one is "

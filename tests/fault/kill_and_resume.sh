@@ -10,7 +10,7 @@ log: {every: 5}
 END
 settings=(--set search.noise_activations=per_slot --set search.steps_per_epoch=50 --set retrain.steps=400 --set baselines.fixed=false)
 files=(arch.yaml weights.safetensors quantized.safetensors result.json
-    checkpoint/supernet.safetensors checkpoint/fixed.yaml)
+    checkpoint/supernet.safetensors)
 
 succeed "$TAMIS" run tiny.yaml "${settings[@]}" --out whole --quiet
 

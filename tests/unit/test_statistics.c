@@ -65,6 +65,46 @@ static void the_interval_covers_the_mean_about_as_often_as_it_says(void **state)
     assert_in_range(covered, TRIALS * 83 / 100, TRIALS * 95 / 100);
 }
 
+static void pairs_of_equal_sign_have_the_least_p_value(void **state) {
+    (void)state;
+    const double first[] = {3, 5, 4, 9};
+    const double second[] = {1, 4, 3.5, 2};
+    struct statistics_paired result = statistics_paired_of(first, second, 4);
+    assert_true(fabs(result.mean - 10.5 / 4) < 1e-12);
+    assert_true(result.p == 2.0 / 16);
+    assert_true(result.low >= 0.5 && result.high <= 7);
+    /* One pair the other way round: |2 + 1 - 0.5 + 7| = 9.5 is reached by four ways of sixteen. */
+    const double mixed[] = {1, 4, 4.5, 2};
+    assert_true(statistics_paired_of(first, mixed, 4).p == 4.0 / 16);
+    assert_true(statistics_paired_of(first, first, 4).p == 1);
+}
+
+static void one_pair_has_no_p_value(void **state) {
+    (void)state;
+    const double one = 1, two = 2;
+    struct statistics_paired result = statistics_paired_of(&two, &one, 1);
+    assert_true(result.mean == 1 && isnan(result.p) && isnan(result.low));
+    assert_true(isnan(statistics_paired_of(NULL, NULL, 0).mean));
+}
+
+static void many_pairs_without_a_difference_are_rarely_significant(void **state) {
+    (void)state;
+    enum { TRIALS = 60, COUNT = 24 };
+    int significant = 0;
+    for (uint64_t trial = 0; trial < TRIALS; trial++) {
+        struct random random = random_at(5, RANDOM_STREAM_TEST, trial);
+        double first[COUNT], second[COUNT], shifted[COUNT];
+        for (int i = 0; i < COUNT; i++) {
+            first[i] = random_normal(&random);
+            second[i] = random_normal(&random);
+            shifted[i] = first[i] - 3;
+        }
+        significant += statistics_paired_of(first, second, COUNT).p < 0.05;
+        assert_true(statistics_paired_of(first, shifted, COUNT).p < 1e-4);
+    }
+    assert_true(significant <= 9);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_values),
@@ -72,6 +112,9 @@ int main(void) {
         cmocka_unit_test(equal_values_have_an_interval_of_no_width),
         cmocka_unit_test(the_interval_repeats_with_its_seed),
         cmocka_unit_test(the_interval_covers_the_mean_about_as_often_as_it_says),
+        cmocka_unit_test(pairs_of_equal_sign_have_the_least_p_value),
+        cmocka_unit_test(one_pair_has_no_p_value),
+        cmocka_unit_test(many_pairs_without_a_difference_are_rarely_significant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
