@@ -25,7 +25,8 @@ static void add_setting(struct option_list *list, const char *setting) {
 /* A space has a network; a run spec has not. */
 static bool find_kind(const char *path, bool *is_space, struct error *error) {
     struct yaml_document document = {0};
-    *is_space = !file_exists(path) && !strchr(path, '/') && !*path_extension(path);
+    bool is_there = file_exists(path) || folder_exists(path);
+    *is_space = !is_there && !strchr(path, '/') && !*path_extension(path);
     if (*is_space) return true;
     bool ok = yaml_read(path, &document, error);
     *is_space = ok && (yaml_get(document.root, "network") || yaml_get(document.root, "blocks"));
@@ -37,7 +38,13 @@ bool stages_open(const struct options *options, const char *path, bool *is_space
                  struct error *error) {
     if (!find_kind(path, is_space, error)) return false;
     struct options own = {0};
-    bool ok = !*is_space || options_add_text(&own, "space", path, error);
+    bool ok = true;
+    if (*is_space) {
+        char *stem = path_stem(path);
+        ok = options_add_text(&own, "space", path, error) &&
+             options_add_text(&own, "name", stem, error);
+        memory_free(stem);
+    }
     const struct {
         const char *key;
         int value;
@@ -148,7 +155,13 @@ static const char *in_arena(struct arena *arena, char *text) {
 bool stages_source_open(const char *path, struct stages_source *source, struct error *error) {
     memset(source, 0, sizeof *source);
     struct arena *arena = &source->arena;
-    bool is_folder = folder_exists(path);
+    bool is_folder = folder_exists(path), is_space = false;
+    if (!is_folder && file_exists(path) && !find_kind(path, &is_space, error)) return false;
+    if (is_space)
+        return error_add(error, ERROR_SPEC,
+                         "\"%s\" is a space; an architecture is one network of it. `tamis run` "
+                         "searches for one, and where nothing is chosen it trains the only one",
+                         path);
     if (is_folder && !run_is_folder(path))
         return error_add(error, ERROR_SPEC, "the folder \"%s\" has no run of Tamis", path);
     if (!is_folder && !file_exists(path))

@@ -168,11 +168,23 @@ static bool find_architectures(struct pipeline *pipeline, struct error *error) {
     return ok;
 }
 
+/* Of a space in which nothing is chosen. */
+static bool write_only_architecture(struct pipeline *pipeline, struct error *error) {
+    log_info("search: nothing is chosen in the space \"%s\"", space_name(pipeline->space));
+    struct architecture *only = architecture_create(pipeline->space);
+    char *path = run_path(&pipeline->run, RUN_ARCHITECTURE);
+    bool ok = architecture_write(only, path, error);
+    memory_free(path);
+    architecture_free(only);
+    return ok;
+}
+
 static bool search_stage(struct pipeline *pipeline, struct error *error) {
     if (pipeline->resumed && run_has(&pipeline->run, RUN_ARCHITECTURE)) {
         log_info("search: " RUN_ARCHITECTURE " is there already");
         return true;
     }
+    if (space_size(pipeline->space) == 1) return write_only_architecture(pipeline, error);
     struct search search = {.spec = pipeline->spec,
                             .space = pipeline->space,
                             .slots = pipeline->slots,

@@ -226,7 +226,7 @@ refuse 2 'unknown command "serach"; did you mean "search"?' "$TAMIS" serach good
 refuse 2 'unknown option "--sedd"; did you mean "--seed"?' "$TAMIS" run good.yaml --sedd 3
 refuse 2 'unknown option "-x"' "$TAMIS" run good.yaml -x
 refuse 2 '"tamis run" needs one SPEC' "$TAMIS" run
-refuse 2 '"tamis run" takes one SPEC, but "more.yaml" follows it' "$TAMIS" run good.yaml more.yaml
+refuse 2 '"tamis run" takes one SPEC or SPACE, but "more.yaml" follows it' "$TAMIS" run good.yaml more.yaml
 refuse 2 '--seed must be a whole number' "$TAMIS" run good.yaml --seed=abc
 refuse 2 '--out needs a value' "$TAMIS" run good.yaml --out
 refuse 2 '--force takes no value' "$TAMIS" run good.yaml --force=yes

@@ -73,4 +73,16 @@ succeed "$TAMIS" run specs/own.yaml --out own --quiet
 same runs/tiny/weights.safetensors own/weights.safetensors
 succeed "$TAMIS" quantize own --force --quiet
 same runs/tiny/quantized.safetensors own/quantized.safetensors
+
+# A network in which nothing is chosen is trained without a search; a space is no architecture.
+sed -e 's/^space: .*/space: pan/' -e 's/^name: .*/name: pan/' tiny.yaml >pan.yaml
+succeed "$TAMIS" run pan.yaml --set let.width=4 --set let.blocks=1 --set let.wide=2
+has "$scratch/out/stderr" 'nothing is chosen in the space "pan"'
+has "$scratch/out/stdout" "searched, quantized"
+[ -s runs/pan/arch.yaml ] || fail "no architecture of a space without choices"
+[ ! -e runs/pan/checkpoint/supernet.safetensors ] || fail "a space without choices was searched"
+refuse 2 "is a space; an architecture is one network of it" \
+    "$TAMIS" retrain "$TAMIS_SOURCE_DIR/spaces/pan.yaml"
+succeed "$TAMIS" search pan --out only
+has "$scratch/out/stdout" "Architecture: only/arch.yaml"
 finish
