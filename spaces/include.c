@@ -97,6 +97,18 @@ static void read_file(struct merging *merging, const struct including *from,
     memory_free(path);
 }
 
+/* The path of an included file: beside the file that names it, else among the shipped ones. */
+static char *find_file(const char *includer, const char *name) {
+    char *folder = path_folder(includer), *path = path_join(folder, name);
+    memory_free(folder);
+    if (file_exists(path)) return path;
+    char *spaces = path_join(path_home(), "spaces"), *shipped = path_join(spaces, name);
+    bool is_shipped = file_exists(shipped);
+    memory_free(spaces);
+    memory_free(is_shipped ? path : shipped);
+    return is_shipped ? shipped : path;
+}
+
 static void include_file(struct merging *merging, const struct including *from,
                          const char *includer, const struct yaml_node *name) {
     struct include *include = merging->include;
@@ -107,15 +119,13 @@ static void include_file(struct merging *merging, const struct including *from,
                  yaml_describe(name, found, sizeof found));
         return;
     }
-    char *folder = path_folder(includer);
-    char *path = path_join(folder, name->text);
+    char *path = find_file(includer, name->text);
     char *real = canonical(path);
     bool is_open = false, is_known = false;
     for (const struct including *at = from; at; at = at->outer)
         is_open = is_open || strcmp(at->path, real) == 0;
     for (int i = 0; i < include->count; i++)
         is_known = is_known || strcmp(include->paths[i], real) == 0;
-    memory_free(folder);
     if (is_open)
         error_at(merging->error, ERROR_SPEC, name->position,
                  "a cycle: %s is included while it is being read", path);

@@ -20,8 +20,9 @@ static void check_one_hot(const char *name, int architectures) {
 
 static void supernet_of_one_hot_alpha_computes_what_the_derived_network_does(void **state) {
     (void)state;
-    static const char *const small[] = {"tiny",         "edsr_small", "mbconv_small",
-                                        "hybrid_small", "imdn_small", "mixed_precision_small"};
+    static const char *const small[] = {"tiny",           "edsr_small", "mbconv_small",
+                                        "hybrid_small",   "imdn_small", "mixed_precision_small",
+                                        "attention_small"};
     for (size_t i = 0; i < sizeof small / sizeof small[0]; i++)
         check_one_hot(small[i], 100);
     static const char *const others[] = {"planted", "quantnas_small", "rfdn_small",

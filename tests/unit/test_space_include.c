@@ -141,12 +141,33 @@ static void missing_files_cycles_and_double_names_are_refused(void **state) {
                   "map");
 }
 
+/* A user's space may use the shipped blocks; a file beside it comes first. */
+static void shipped_blocks_can_be_included_from_anywhere(void **state) {
+    static const char text[] =
+        "space: mine\nlet: {w: 12}\ninclude: blocks/attention.yaml\nnetwork:\n"
+        "  - conv: {out: w, kernel: 1}\n"
+        "  - choose: {out: w, among: [identity, scse], name: attention}\n"
+        "  - pixel_shuffle: {scale: scale}\n";
+    struct error error = {0};
+    write_file(state, "mine.yaml", text);
+    struct space *space = read_space(state, "mine.yaml", &error);
+    if (!space) print_error("%s\n", error.text);
+    assert_non_null(space);
+    assert_true(space_size(space) == 2);
+    space_free(space);
+    assert_true(folder_create(temporary_path(state, "blocks"), NULL));
+    write_file(state, "blocks/attention.yaml", "blocks:\n  other: [relu]\n");
+    assert_null(read_space(state, "mine.yaml", &error));
+    assert_non_null(strstr(error.text, "unknown operation \"scse\""));
+}
+
 int main(void) {
 #define FILE_TEST(NAME) cmocka_unit_test_setup_teardown(NAME, temporary_setup, temporary_teardown)
     const struct CMUnitTest tests[] = {
         FILE_TEST(blocks_and_choices_come_from_other_files),
         FILE_TEST(the_text_of_a_space_needs_no_other_files),
         FILE_TEST(mistakes_name_the_file_that_they_are_in),
+        FILE_TEST(shipped_blocks_can_be_included_from_anywhere),
         FILE_TEST(missing_files_cycles_and_double_names_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
