@@ -29,9 +29,9 @@ static void print_outcome(const struct options *options, const struct spec *spec
 static bool run_compare(const struct options *options, struct error *error) {
     struct spec spec;
     if (!stages_spec(options, options->words.items[1], &spec, error)) return false;
-    struct compare_options trials = {.force = options->force, .resume = options->resume};
+    struct farm_options farm = {.force = options->force, .resume = options->resume};
     struct compare_outcome outcome = {0};
-    bool ok = compare_run(&spec, &trials, &outcome, error);
+    bool ok = compare_run(&spec, &farm, &outcome, error);
     if (ok) print_outcome(options, &spec, &outcome);
     compare_outcome_free(&outcome);
     spec_free(&spec);

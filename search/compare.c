@@ -1,30 +1,19 @@
 #include "search/compare.h"
 #include "core/file.h"
-#include "core/interrupt.h"
 #include "core/json.h"
-#include "core/log.h"
-#include "core/threads.h"
 #include "results/journal.h"
-#include "results/units.h"
-#include "search/compare_trial.h"
+#include "results/result.h"
 #include "search/pipeline.h"
 #include <math.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 struct compare {
     const struct spec *spec;
-    const struct compare_options *options;
     struct compare_outcome *outcome;
-    struct run run;
-    bool resumed;
+    struct farm farm;
     const char *strategies[SPEC_MAX_LIST + 1];
     size_t strategy_count;
-    struct compare_trial *trials;
-    size_t count;
-    int threads, side_by_side;
-    struct pareto_point largest; /* bicubic PSNR, the space's largest BitOps: reference values */
+    struct pareto_point usual; /* reference point unless the spec has one */
 };
 
 static void name_strategies(struct compare *compare) {
@@ -41,136 +30,45 @@ static void name_strategies(struct compare *compare) {
     if (!has_baseline) compare->strategies[compare->strategy_count++] = COMPARE_BASELINE;
 }
 
-static bool open_folder(struct compare *compare, struct error *error) {
-    const char *out = compare->spec->out;
-    compare->resumed = compare->options->resume && run_is_folder(out);
-    bool ok = compare->resumed ? run_open(&compare->run, out, RUN_WRITE, error)
-                               : run_create(&compare->run, out, compare->options->force, error);
-    if (!ok) return false;
-    char *trials = run_path(&compare->run, COMPARE_TRIALS);
-    char *path = run_path(&compare->run, RUN_SPEC), *text = spec_text(compare->spec);
-    /* What was known of the trials that --force does anew. */
-    ok = (compare->resumed || folder_remove(trials, error)) && folder_create(trials, error) &&
-         file_write(path, text, strlen(text), error);
-    memory_free(trials);
-    memory_free(path);
-    memory_free(text);
-    return ok;
-}
-
 /* Seeds outermost: a comparison that is stopped has the same seeds of all strategies. */
 static bool list_trials(struct compare *compare, struct error *error) {
-    struct arena *arena = &compare->outcome->arena;
-    const char *out = compare->spec->out;
-    size_t seeds = (size_t)compare->spec->compare.seeds;
-    compare->count = seeds * compare->strategy_count;
-    compare->trials = memory_allocate(compare->count * sizeof *compare->trials);
+    const struct spec *spec = compare->spec;
+    struct arena *arena = &compare->farm.arena;
     bool ok = true;
-    for (size_t i = 0; i < compare->count; i++) {
-        struct compare_trial *trial = &compare->trials[i];
-        trial->strategy = compare->strategies[i % compare->strategy_count];
-        trial->seed = compare->spec->seed + (int)(i / compare->strategy_count);
-        const char *name = arena_format(arena, "%s-%d", trial->strategy, trial->seed);
-        trial->folder = arena_format(arena, "%s/%s", out, name);
-        trial->record = arena_format(arena, "%s/" COMPARE_TRIALS "/%s.json", out, name);
-        trial->log = arena_format(arena, "%s/" COMPARE_TRIALS "/%s.log", out, name);
-        if (compare->resumed) ok = ok && compare_trial_read(trial, error);
-    }
+    for (int seed = spec->seed; seed < spec->seed + spec->compare.seeds; seed++)
+        for (size_t s = 0; s < compare->strategy_count; s++) {
+            const char *strategy = compare->strategies[s];
+            const struct farm_trial trial = {.title =
+                                                 arena_format(arena, "%s, seed %d", strategy, seed),
+                                             .strategy = strategy,
+                                             .stages = PIPELINE_ALL,
+                                             .seed = seed};
+            ok = farm_add(&compare->farm, arena_format(arena, "%s-%d", strategy, seed), &trial,
+                          error) &&
+                 ok;
+        }
     return ok;
 }
 
-/* As many trials at a time as there are threads and as four fifths of the memory hold. */
-static bool plan_processes(struct compare *compare, struct error *error) {
+static bool find_largest(struct compare *compare, struct error *error) {
     const struct spec *spec = compare->spec;
     struct space *space = spec_space(spec, error);
-    if (!space) return false;
-    struct pipeline_memory memory;
     struct cost_model *cost = NULL;
-    bool ok = space_slots(space, error) && pipeline_memory(spec, space, &memory, error);
-    if (ok)
+    if (space && space_slots(space, error))
         cost = cost_model_create(space, spec->cost_height / spec->scale,
                                  spec->cost_width / spec->scale, error);
     if (cost) {
         struct cost smallest, largest;
         cost_range(cost, &smallest, &largest);
-        compare->largest.bitops = largest.bitops;
+        compare->usual.bitops = largest.bitops;
         cost_model_free(cost);
     }
-    space_free(space);
-    if (!cost) return false;
-    double installed = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    double fitting = floor(0.8 * installed / memory.total);
-    int threads = threads_get(), processes = spec->compare.processes;
-    if (!processes) {
-        processes = threads;
-        if ((double)processes > fitting) processes = fitting > 1 ? (int)fitting : 1;
-    }
-    if ((size_t)processes > compare->count) processes = (int)compare->count;
-    compare->side_by_side = processes;
-    compare->threads = threads > processes ? threads / processes : 1;
-    return true;
-}
-
-static void announce(const struct compare *compare, const struct compare_trial *trial) {
-    size_t done = 0;
-    for (size_t i = 0; i < compare->count; i++)
-        done += compare->trials[i].state >= COMPARE_TRIAL_DONE;
-    if (trial->state == COMPARE_TRIAL_FAILED)
-        log_warn("%s, seed %d: failed: %s (%zu of %zu trials)", trial->strategy, trial->seed,
-                 trial->failure, done, compare->count);
-    else if (trial->state == COMPARE_TRIAL_DONE)
-        log_info("%s, seed %d: done (%zu of %zu trials)", trial->strategy, trial->seed, done,
-                 compare->count);
-    else if (trial->state == COMPARE_TRIAL_SEARCHED)
-        log_info("%s, seed %d: searched", trial->strategy, trial->seed);
-}
-
-/* Looks at every running trial once. */
-static bool poll_trials(struct compare *compare, int *running, struct error *error) {
-    bool ok = true;
-    for (size_t i = 0; ok && i < compare->count; i++) {
-        struct compare_trial *trial = &compare->trials[i];
-        bool ended = false;
-        if (!trial->process) continue;
-        ok = compare_trial_poll(trial, &compare->outcome->arena, &ended, error);
-        if (ended) {
-            (*running)--;
-            announce(compare, trial);
-        }
-    }
-    return ok;
-}
-
-static bool run_trials(struct compare *compare, struct error *error) {
-    const struct timespec pause = {0, 50 * 1000 * 1000};
-    int running = 0;
-    bool ok = true, stopping = false;
-    for (;;) {
-        for (size_t i = 0; ok && !stopping && i < compare->count; i++) {
-            struct compare_trial *trial = &compare->trials[i];
-            if (running == compare->side_by_side) break;
-            if (trial->process || trial->state >= COMPARE_TRIAL_DONE) continue;
-            ok = compare_trial_begin(trial, compare->spec, compare->threads,
-                                     compare->options->force, compare->resumed, error);
-            running += ok;
-        }
-        if (!running) break;
-        nanosleep(&pause, NULL);
-        ok = poll_trials(compare, &running, error) && ok;
-        if (!stopping && (!ok || interrupt_requested())) {
-            stopping = true;
-            for (size_t i = 0; i < compare->count; i++)
-                compare_trial_interrupt(&compare->trials[i]);
-        }
-    }
-    if (ok && stopping)
-        return error_add(error, ERROR_INTERRUPTED,
-                         "interrupted; every trial left a checkpoint: go on with --resume");
-    return ok;
+    if (space) space_free(space);
+    return cost != NULL;
 }
 
 /* The last event "derived" says what the search cost and whether it collapsed. */
-static bool read_journal(const struct compare_trial *trial, struct comparison_trial *facts,
+static bool read_journal(const struct farm_trial *trial, struct comparison_trial *facts,
                          struct error *error) {
     char *path = path_join(trial->folder, RUN_JOURNAL);
     json_t *events = journal_read(path, error), *event;
@@ -189,7 +87,7 @@ static bool read_journal(const struct compare_trial *trial, struct comparison_tr
 }
 
 /* The rows of the first test set. */
-static bool read_results(struct compare *compare, const struct compare_trial *trial,
+static bool read_results(struct compare *compare, const struct farm_trial *trial,
                          struct comparison_trial *facts, struct error *error) {
     struct arena *arena = &compare->outcome->arena;
     struct comparison *comparison = &compare->outcome->comparison;
@@ -201,7 +99,7 @@ static bool read_results(struct compare *compare, const struct compare_trial *tr
         const struct result *row = &results.items[i];
         if (row->data && results.items[0].data && strcmp(row->data, results.items[0].data) != 0)
             break;
-        if (row->kind == RESULT_BICUBIC) compare->largest.psnr = row->scores.psnr_y;
+        if (row->kind == RESULT_BICUBIC) compare->usual.psnr = row->scores.psnr_y;
         if (row->kind == RESULT_SEARCHED) facts->psnr_float = row->scores.psnr_y;
         if (row->kind != RESULT_QUANTIZED) continue;
         points[facts->point_count++] = (struct pareto_point){row->scores.psnr_y, row->bitops};
@@ -223,21 +121,26 @@ static bool read_results(struct compare *compare, const struct compare_trial *tr
     return ok;
 }
 
+/* Texts of the farm end with it. */
+static const char *text_of(struct compare_outcome *outcome, const char *text) {
+    return text ? arena_copy(&outcome->arena, text) : NULL;
+}
+
 static bool gather(struct compare *compare, struct error *error) {
     struct compare_outcome *outcome = compare->outcome;
     struct comparison *comparison = &outcome->comparison;
     struct comparison_trial *trials =
-        arena_allocate(&outcome->arena, compare->count * sizeof *trials);
+        arena_allocate(&outcome->arena, compare->farm.count * sizeof *trials);
     size_t finished = 0;
-    for (size_t i = 0; i < compare->count; i++) {
-        struct compare_trial *trial = &compare->trials[i];
+    for (size_t i = 0; i < compare->farm.count; i++) {
+        struct farm_trial *trial = &compare->farm.trials[i];
         trials[i] = (struct comparison_trial){.strategy = trial->strategy,
                                               .seed = trial->seed,
-                                              .failure = trial->failure,
+                                              .failure = text_of(outcome, trial->failure),
                                               .psnr_float = NAN,
                                               .cpu_seconds = trial->cpu_seconds,
                                               .peak_bytes = trial->peak_bytes};
-        if (trial->state != COMPARE_TRIAL_DONE) continue;
+        if (trial->state != FARM_TRIAL_DONE) continue;
         if (!read_journal(trial, &trials[i], error) ||
             !read_results(compare, trial, &trials[i], error))
             return false;
@@ -246,26 +149,18 @@ static bool gather(struct compare *compare, struct error *error) {
     const char **strategies = arena_allocate(&outcome->arena, sizeof compare->strategies);
     memcpy(strategies, compare->strategies, sizeof compare->strategies);
     comparison->trials = trials;
-    comparison->count = compare->count;
+    comparison->count = compare->farm.count;
     comparison->strategies = strategies;
     comparison->strategy_count = compare->strategy_count;
     comparison->baseline = COMPARE_BASELINE;
     const struct spec_compare *settings = &compare->spec->compare;
     comparison->reference.psnr =
-        settings->reference_psnr > 0 ? settings->reference_psnr : compare->largest.psnr;
+        settings->reference_psnr > 0 ? settings->reference_psnr : compare->usual.psnr;
     comparison->reference.bitops =
-        settings->reference_bitops > 0 ? settings->reference_bitops : compare->largest.bitops;
+        settings->reference_bitops > 0 ? settings->reference_bitops : compare->usual.bitops;
     return finished > 0 ||
            error_add(error, ERROR_FAILED, "no trial finished; the first one: %s (all in \"%s/%s\")",
-                     compare->trials[0].failure, compare->spec->out, COMPARE_TRIALS);
-}
-
-static bool write_text(const struct run *run, const char *name, char *text, struct error *error) {
-    char *path = run_path(run, name);
-    bool ok = file_write(path, text, strlen(text), error);
-    memory_free(path);
-    memory_free(text);
-    return ok;
+                     compare->farm.trials[0].failure, compare->spec->out, FARM_TRIALS);
 }
 
 static char *page(const struct comparison *comparison) {
@@ -286,30 +181,24 @@ static char *page(const struct comparison *comparison) {
 static bool write_files(const struct compare *compare, struct error *error) {
     const struct comparison *comparison = &compare->outcome->comparison;
     json_t *document = comparison_json(comparison);
-    char *path = run_path(&compare->run, COMPARE_JSON);
+    char *path = run_path(&compare->farm.run, COMPARE_JSON);
     bool ok = json_write(path, document, error) &&
-              write_text(&compare->run, COMPARE_TABLE, page(comparison), error) &&
-              write_text(&compare->run, COMPARE_PLOT, comparison_plot(comparison), error);
+              farm_write(&compare->farm, COMPARE_TABLE, page(comparison), error) &&
+              farm_write(&compare->farm, COMPARE_PLOT, comparison_plot(comparison), error);
     memory_free(path);
     json_decref(document);
     return ok;
 }
 
-bool compare_run(const struct spec *spec, const struct compare_options *options,
+bool compare_run(const struct spec *spec, const struct farm_options *options,
                  struct compare_outcome *outcome, struct error *error) {
-    struct compare compare = {
-        .spec = spec, .options = options, .outcome = outcome, .run = {.lock = -1}};
+    struct compare compare = {.spec = spec, .outcome = outcome};
     name_strategies(&compare);
-    compare.count = (size_t)spec->compare.seeds * compare.strategy_count;
-    bool ok = plan_processes(&compare, error) && open_folder(&compare, error) &&
-              list_trials(&compare, error);
-    if (ok)
-        log_info("%zu trials, %d at a time, %d thread%s each", compare.count, compare.side_by_side,
-                 compare.threads, compare.threads == 1 ? "" : "s");
-    ok = ok && run_trials(&compare, error) && gather(&compare, error) &&
-         write_files(&compare, error);
-    run_close(&compare.run);
-    memory_free(compare.trials);
+    bool ok = find_largest(&compare, error) && farm_open(&compare.farm, spec, options, error) &&
+              list_trials(&compare, error) &&
+              farm_run(&compare.farm, spec->compare.processes, error) && gather(&compare, error) &&
+              write_files(&compare, error);
+    farm_close(&compare.farm);
     return ok;
 }
 

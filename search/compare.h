@@ -8,22 +8,15 @@
 
 #include "core/memory.h"
 #include "results/comparison.h"
-#include "search/spec.h"
+#include "search/farm.h"
 
 /* The strategy that is in every comparison, and that the others are tested against. */
 #define COMPARE_BASELINE "random"
 
-/* Files of the comparison's folder. A trial's run folder is <strategy>-<seed>; what is known of it
- * lies in trials/<strategy>-<seed>.json, its messages in trials/<strategy>-<seed>.log. */
-#define COMPARE_TRIALS "trials"
+/* Files of the comparison's folder, beside the run folders <strategy>-<seed> (farm.h). */
 #define COMPARE_JSON "compare.json"
 #define COMPARE_TABLE "compare.md"
 #define COMPARE_PLOT "compare.svg"
-
-struct compare_options {
-    bool force;  /* begin anew in a folder that has a comparison */
-    bool resume; /* go on: finished trials are passed over, failed ones tried again */
-};
 
 /* Zero-initialize. The texts and points of `comparison` lie in the arena. */
 struct compare_outcome {
@@ -38,7 +31,7 @@ struct compare_outcome {
  * (ERROR_FAILED), an interruption after every trial's checkpoint (ERROR_INTERRUPTED). Free the
  * outcome with compare_outcome_free, also after failure.
  */
-bool compare_run(const struct spec *spec, const struct compare_options *options,
+bool compare_run(const struct spec *spec, const struct farm_options *options,
                  struct compare_outcome *outcome, struct error *error);
 void compare_outcome_free(struct compare_outcome *outcome);
 

@@ -255,6 +255,8 @@ static bool check_together(struct spec *spec, struct error *error) {
     ok &= check_strategy(spec, "search.strategy", spec->search.strategy, error);
     for (int i = 0; i < spec->compare.strategies.count; i++)
         ok &= check_strategy(spec, "compare.strategies", spec->compare.strategies.items[i], error);
+    for (int i = 0; i < spec->rank.strategies.count; i++)
+        ok &= check_strategy(spec, "rank.strategies", spec->rank.strategies.items[i], error);
     if (spec->search.warm_up >= spec->search.epochs)
         ok = error_at(
             error, ERROR_SPEC, spec_position(spec, "search.warm_up"),

@@ -58,6 +58,14 @@ struct spec_compare {
     double reference_psnr, reference_bitops; /* of the hypervolume; 0: bicubic, the space's most */
 };
 
+/* What `tamis rank` rates and trains. */
+struct spec_rank {
+    struct spec_texts strategies;
+    int architectures; /* sampled; 0: all of the space */
+    int seeds;         /* that each is trained with */
+    int processes;     /* trainings at a time; 0: as many as fit */
+};
+
 struct spec {
     const char *name;
     const char *space;
@@ -79,6 +87,7 @@ struct spec {
     bool baseline_fixed; /* retrain and quantize the best fixed architecture too */
     struct spec_integers baseline_bits;
     struct spec_compare compare;
+    struct spec_rank rank;
     int cost_height, cost_width; /* HR size that costs are stated for */
     int crops, crop_size;        /* image crops in the report, HR pixels */
     double checkpoint_interval;

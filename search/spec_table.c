@@ -176,6 +176,15 @@ const struct spec_setting spec_settings[] = {
     {"compare.reference_bitops", SPEC_REAL, AT(compare.reference_bitops), 0, INFINITY, "0", NULL,
      "the same in BitOps; 0: those of the largest architecture of the space"},
 
+    {"rank.strategies", SPEC_TEXTS, AT(rank.strategies), 0, 0, "[quantnas]", NULL,
+     "strategies whose supernets `tamis rank` rates architectures with; [] trains them only"},
+    {"rank.architectures", SPEC_INTEGER, AT(rank.architectures), 0, 100000, "20", NULL,
+     "different architectures, drawn uniformly; 0: all of the space"},
+    {"rank.seeds", SPEC_INTEGER, AT(rank.seeds), 1, 1000, "1", NULL,
+     "seeds that each is trained with; their mean counts"},
+    {"rank.processes", SPEC_INTEGER, AT(rank.processes), 0, 1024, "0", NULL,
+     "trainings at a time; 0: one for each thread, if the memory holds them"},
+
     {"cost.height", SPEC_INTEGER, AT(cost_height), 16, 65536, "720", NULL,
      "rows of the high-resolution image that costs are stated for; the low-resolution one is "
      "rounded down"},

@@ -1,4 +1,4 @@
-#include "search/compare_trial.h"
+#include "search/farm_trial.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "core/threads.h"
@@ -17,20 +17,20 @@
 
 static const char *const state_names[] = {"waiting", "searched", "done", "failed"};
 
-bool compare_trial_read(struct compare_trial *trial, struct error *error) {
+bool farm_trial_read(struct farm_trial *trial, struct error *error) {
     if (!file_exists(trial->record)) return true;
     json_t *record = json_read(trial->record, ERROR_DATA, error);
     if (!record) return false;
     const char *state = json_string_value(json_object_get(record, "state"));
-    for (int i = COMPARE_TRIAL_WAITING; state && i < COMPARE_TRIAL_FAILED; i++)
-        if (strcmp(state, state_names[i]) == 0) trial->state = (enum compare_trial_state)i;
+    for (int i = FARM_TRIAL_WAITING; state && i < FARM_TRIAL_FAILED; i++)
+        if (strcmp(state, state_names[i]) == 0) trial->state = (enum farm_trial_state)i;
     trial->cpu_seconds = json_number_value(json_object_get(record, "cpu_seconds"));
     trial->peak_bytes = json_number_value(json_object_get(record, "peak_bytes"));
     json_decref(record);
     return true;
 }
 
-static bool write_record(const struct compare_trial *trial, struct error *error) {
+static bool write_record(const struct farm_trial *trial, struct error *error) {
     json_t *record = json_object();
     json_object_set_new(record, "state", json_string(state_names[trial->state]));
     if (trial->failure) json_object_set_new(record, "failure", json_string(trial->failure));
@@ -41,28 +41,29 @@ static bool write_record(const struct compare_trial *trial, struct error *error)
     return ok;
 }
 
-/* The settings of one trial: those of the comparison, and nothing of the comparison itself, so that
- * a trial can be resumed when others are added. */
-static struct spec trial_spec(const struct compare_trial *trial, const struct spec *spec,
+/* The settings of one trial: those of the farm, and nothing that says which trials there are, so
+ * that a trial can be resumed when others are added. */
+static struct spec trial_spec(const struct farm_trial *trial, const struct spec *spec,
                               int threads) {
     struct spec own = *spec;
-    own.search.strategy = trial->strategy;
+    if (trial->strategy) own.search.strategy = trial->strategy;
     own.seed = trial->seed;
     if (own.data.seed < 0) own.data.seed = spec->seed; /* the same images for all */
     own.out = trial->folder;
     own.threads = threads;
     own.baseline_fixed = false;
     own.compare = (struct spec_compare){.seeds = 1};
+    own.rank = (struct spec_rank){.seeds = 1};
     return own;
 }
 
 /* Everything below happens in the trial's own process. */
-static void work(const struct compare_trial *trial, const struct spec *spec, bool force,
-                 bool resume) {
+static void work(const struct farm_trial *trial, const struct spec *spec, bool force, bool resume) {
     struct error error = {0};
-    bool is_search = trial->state == COMPARE_TRIAL_WAITING;
-    /* A group of its own: what is typed at the terminal reaches the comparison alone, which passes
-     * it on once. */
+    bool waits = trial->state == FARM_TRIAL_WAITING;
+    bool is_search = waits && trial->stages & PIPELINE_SEARCH;
+    /* A group of its own: what is typed at the terminal reaches the farm alone, which passes it on
+     * once. */
     setpgid(0, 0);
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -73,9 +74,10 @@ static void work(const struct compare_trial *trial, const struct spec *spec, boo
         dup2(log, STDERR_FILENO);
     }
     threads_set(spec->threads);
-    struct pipeline_options options = {.stages = is_search ? PIPELINE_SEARCH : PIPELINE_ALL,
-                                       .force = force && is_search,
-                                       .resume = resume || !is_search};
+    struct pipeline_options options = {.stages = is_search ? PIPELINE_SEARCH : trial->stages,
+                                       .architecture = trial->architecture,
+                                       .force = force && waits,
+                                       .resume = resume || !waits};
     struct result_list results = {0};
     bool ok = pipeline_run(spec, &options, &results, &error);
     error_print(&error);
@@ -83,8 +85,8 @@ static void work(const struct compare_trial *trial, const struct spec *spec, boo
     _exit(ok ? 0 : error.code ? (int)error.code : ERROR_FAILED);
 }
 
-bool compare_trial_begin(struct compare_trial *trial, const struct spec *spec, int threads,
-                         bool force, bool resume, struct error *error) {
+bool farm_trial_begin(struct farm_trial *trial, const struct spec *spec, int threads, bool force,
+                      bool resume, struct error *error) {
     struct spec own = trial_spec(trial, spec, threads);
     fflush(NULL);
     pid_t process = fork();
@@ -109,9 +111,9 @@ static const char *last_words(const char *path, struct arena *arena) {
     return words;
 }
 
-static void note_end(struct compare_trial *trial, int status, const struct rusage *usage,
+static void note_end(struct farm_trial *trial, int status, const struct rusage *usage,
                      struct arena *arena) {
-    if (trial->state == COMPARE_TRIAL_WAITING) {
+    if (trial->state == FARM_TRIAL_WAITING) {
         const struct timeval *user = &usage->ru_utime, *system = &usage->ru_stime;
         double peak = 1024.0 * (double)usage->ru_maxrss;
         trial->cpu_seconds += (double)(user->tv_sec + system->tv_sec) +
@@ -119,21 +121,20 @@ static void note_end(struct compare_trial *trial, int status, const struct rusag
         if (peak > trial->peak_bytes) trial->peak_bytes = peak;
     }
     if (WIFSIGNALED(status)) {
-        trial->state = COMPARE_TRIAL_FAILED;
+        trial->state = FARM_TRIAL_FAILED;
         trial->failure =
             arena_format(arena, "its process was ended by signal %d", WTERMSIG(status));
     } else if (WEXITSTATUS(status) == 0) {
-        trial->state =
-            trial->state == COMPARE_TRIAL_WAITING ? COMPARE_TRIAL_SEARCHED : COMPARE_TRIAL_DONE;
+        trial->state = trial->state == FARM_TRIAL_WAITING ? FARM_TRIAL_SEARCHED : FARM_TRIAL_DONE;
     } else if (WEXITSTATUS(status) != ERROR_INTERRUPTED) {
         const char *words = last_words(trial->log, arena);
-        trial->state = COMPARE_TRIAL_FAILED;
+        trial->state = FARM_TRIAL_FAILED;
         trial->failure = words ? words : arena_format(arena, "exit code %d", WEXITSTATUS(status));
     }
 }
 
-bool compare_trial_poll(struct compare_trial *trial, struct arena *arena, bool *ended,
-                        struct error *error) {
+bool farm_trial_poll(struct farm_trial *trial, struct arena *arena, bool *ended,
+                     struct error *error) {
     int status;
     struct rusage usage;
     *ended = false;
@@ -147,6 +148,6 @@ bool compare_trial_poll(struct compare_trial *trial, struct arena *arena, bool *
     return write_record(trial, error);
 }
 
-void compare_trial_interrupt(const struct compare_trial *trial) {
+void farm_trial_interrupt(const struct farm_trial *trial) {
     if (trial->process) kill(trial->process, SIGTERM);
 }
