@@ -35,5 +35,6 @@ extern const struct command command_report;
 extern const struct command command_bench;
 extern const struct command command_import;
 extern const struct command command_compare;
+extern const struct command command_rank;
 
 #endif

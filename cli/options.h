@@ -19,7 +19,8 @@ enum command_bit {
     COMMAND_BENCH = 256,
     COMMAND_IMPORT = 512,
     COMMAND_COMPARE = 1024,
-    COMMAND_ALL = 2047
+    COMMAND_RANK = 2048,
+    COMMAND_ALL = 4095
 };
 
 enum option_kind {

@@ -67,13 +67,13 @@ double ranking_spearman(const double *first, const double *second, size_t count)
     return product / sqrt(squares * other_squares);
 }
 
-typedef double correlation(const double *first, const double *second, size_t count);
+typedef double correlate(const double *first, const double *second, size_t count);
 
 static int number_compare(const void *left, const void *right) {
     return sign_of(*(const double *)left - *(const double *)right);
 }
 
-static struct ranking_correlation with_interval(correlation *measure, const double *first,
+static struct ranking_correlation with_interval(correlate *measure, const double *first,
                                                 const double *second, size_t count) {
     struct ranking_correlation result = {measure(first, second, count), NAN, NAN};
     if (count < RANKING_LEAST) return result;

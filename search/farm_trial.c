@@ -125,7 +125,9 @@ static void note_end(struct farm_trial *trial, int status, const struct rusage *
         trial->failure =
             arena_format(arena, "its process was ended by signal %d", WTERMSIG(status));
     } else if (WEXITSTATUS(status) == 0) {
-        trial->state = trial->state == FARM_TRIAL_WAITING ? FARM_TRIAL_SEARCHED : FARM_TRIAL_DONE;
+        bool goes_on = trial->state == FARM_TRIAL_WAITING && trial->stages & PIPELINE_SEARCH &&
+                       trial->stages != PIPELINE_SEARCH;
+        trial->state = goes_on ? FARM_TRIAL_SEARCHED : FARM_TRIAL_DONE;
     } else if (WEXITSTATUS(status) != ERROR_INTERRUPTED) {
         const char *words = last_words(trial->log, arena);
         trial->state = FARM_TRIAL_FAILED;
