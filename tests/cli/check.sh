@@ -43,4 +43,10 @@ succeed "$TAMIS" check tiny.yaml --json --set data.train_count=3
 has "$scratch/out/stdout" '"kind": "spec"'
 has "$scratch/out/stdout" '"images": 3'
 [ -z "$(find . -mindepth 1 ! -name tiny.yaml)" ] || fail "check left files behind"
+# The drawings in docs/ are those of the spaces.
+mkdir drawings
+succeed "$TAMIS_SOURCE_DIR/docs/spaces/draw" "$TAMIS" drawings
+for file in "$TAMIS_SOURCE_DIR"/docs/spaces/*.svg; do
+    same "$file" "drawings/$(basename "$file")"
+done
 finish
