@@ -62,7 +62,8 @@ struct conv2d_maps {
     /* Forward: from the sums, bias included, to the output. Backward-data: from the sums to
      * grad_input. `to` is the place in the tensor and may be read before it is written: so a map
      * accumulates. Runs on every pixel exactly once, on the same runs of pixels for any number of
-     * threads. `accumulate` must then be false. */
+     * threads. `accumulate` must then be false. Where the channels fill the pitch, nothing else
+     * touches the tensor: a map may write elsewhere. */
     const struct conv2d_map *output;
 };
 

@@ -15,6 +15,10 @@ static const struct conv_fusion *fusion_of(const struct op_call *call) {
     return call->fusion ? call->fusion : &nothing;
 }
 
+static size_t smaller(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
 struct shape conv_fusion_input(const struct op_call *call) {
     const struct conv_fusion *fusion = fusion_of(call);
     struct shape shape = call->input_shape[0];
@@ -33,7 +37,11 @@ static const struct conv_step *activation_step(const struct conv_fusion *fusion)
 }
 
 unsigned conv_fusion_needs(const struct op_call *call) {
-    return activation_step(fusion_of(call)) ? OP_NEEDS_OUTPUT : 0;
+    const struct conv_fusion *fusion = fusion_of(call);
+    unsigned needs = activation_step(fusion) ? OP_NEEDS_OUTPUT : 0;
+    for (int i = 0; i < fusion->more_parts; i++)
+        needs |= OP_NEEDS_INPUT(smaller((size_t)(fusion->first_part + i), 15));
+    return needs;
 }
 
 size_t conv_fusion_floats(const struct op_call *call) {
@@ -43,10 +51,6 @@ size_t conv_fusion_floats(const struct op_call *call) {
         if (fusion->steps[i].kind == CONV_STEP_NORMALIZE)
             floats += 2 * (size_t)call->output_shape.pitch;
     return floats;
-}
-
-static size_t smaller(size_t a, size_t b) {
-    return a < b ? a : b;
 }
 
 /* Floats of the most pixels that one chunk holds. */
@@ -86,35 +90,40 @@ static void load_run(const void *context, const float *from, float *to, size_t o
     load_values(context, from, to, count);
 }
 
-/* Eight channels at a time: what is written behind the last one belongs to the next part or the
- * next pixel, which are written later. */
-static void copy_pixel(const float *from, int channels, float *to) {
+static struct shape part_shape(const struct op_call *call, int part, int *input) {
+    *input = part ? fusion_of(call)->first_part + part - 1 : 0;
+    return call->input_shape[*input];
+}
+
+/* `pixels` pixels of all parts side by side, from `first` on. */
+static void gather_parts(const struct op_call *call, size_t first, size_t pixels, float *to) {
     enum { LANES = SHAPE_CHANNEL_ALIGN };
-    for (int c = 0; c < channels; c += LANES)
-        memcpy(to + c, from + c, LANES * sizeof(float));
+    size_t pitch = (size_t)conv_fusion_input(call).pitch;
+    for (int i = 0; i <= fusion_of(call)->more_parts; i++) {
+        int input;
+        struct shape part = part_shape(call, i, &input);
+        const float *from = call->input[input] + first * (size_t)part.pitch;
+        float *place = to;
+        int whole = part.c / LANES * LANES;
+        for (size_t pixel = 0; pixel < pixels; pixel++, from += part.pitch, place += pitch) {
+            for (int c = 0; c < whole; c += LANES)
+                memcpy(place + c, from + c, LANES * sizeof(float));
+            for (int c = whole; c < part.c; c++)
+                place[c] = from[c];
+        }
+        to += part.c;
+    }
 }
 
 static void load_parts_run(const void *context, const float *from, float *to, size_t offset,
                            size_t count) {
     const struct conv_fused *fused = context;
-    const struct conv_fusion *fusion = fused->fusion;
-    const struct op_call *call = fused->call;
-    size_t pitch = (size_t)conv_fusion_input(call).pitch, step = chunk_floats(pitch);
-    float pixels[CHUNK + SHAPE_CHANNEL_ALIGN];
+    size_t pitch = (size_t)conv_fusion_input(fused->call).pitch, step = chunk_floats(pitch);
+    float pixels[CHUNK];
     (void)from;
     for (size_t begin = 0; begin < count; begin += step) {
         size_t length = smaller(step, count - begin);
-        size_t first = (offset + begin) / pitch, number = length / pitch;
-        for (size_t pixel = 0; pixel < number; pixel++) {
-            float *place = pixels + pixel * pitch;
-            for (int i = 0; i <= fusion->more_parts; i++) {
-                int input = i ? fusion->first_part + i - 1 : 0;
-                struct shape part = call->input_shape[input];
-                copy_pixel(call->input[input] + (first + pixel) * (size_t)part.pitch, part.c,
-                           place);
-                place += part.c;
-            }
-        }
+        gather_parts(fused->call, (offset + begin) / pitch, length / pitch, pixels);
         load_values(fused, pixels, to + begin, length);
     }
 }
@@ -264,17 +273,9 @@ static void quantize_slopes(const float *restrict x, const float *restrict g, fl
     }
 }
 
-/* From the gradient of the loaded values to that of input 0. Where the input was also added to the
- * output, that gradient comes first, as it does when the two are nodes of their own. */
-static void pass_run(const void *context, const float *from, float *to, size_t offset,
-                     size_t count) {
-    const struct conv_fused *fused = context;
-    const float *x = fused->call->input[0] + offset;
-    bool accumulate = fused->call->accumulate[0];
-    if (fused->adds_input) {
-        output_gradient(fused, offset, count, to, accumulate);
-        accumulate = true;
-    }
+/* The gradient of the loaded values, or += ..., to that of `x`, from which they were loaded. */
+static void pass_values(const struct conv_fused *fused, const float *x, const float *from,
+                        float *to, size_t count, bool accumulate) {
     switch (fused->fusion->load) {
     case CONV_LOAD_PLAIN:
         elementwise_pass(from, to, count, accumulate);
@@ -290,6 +291,64 @@ static void pass_run(const void *context, const float *from, float *to, size_t o
     }
 }
 
+/* Where the input was also added to the output, that gradient comes first, as it does when the two
+ * are nodes of their own. */
+static void pass_run(const void *context, const float *from, float *to, size_t offset,
+                     size_t count) {
+    const struct conv_fused *fused = context;
+    bool accumulate = fused->call->accumulate[0];
+    for (int i = 0; i < fused->adds_input; i++) {
+        output_gradient(fused, offset, count, to, accumulate);
+        accumulate = true;
+    }
+    pass_values(fused, fused->call->input[0] + offset, from, to, count, accumulate);
+}
+
+/* The channels of one part of some pixels, from the gradient of all parts. Eight at a time; those
+ * behind the last one are cleared. */
+static void scatter_part(const float *from, size_t from_pitch, struct shape part, size_t first,
+                         size_t pixels, float *gradient, bool accumulate) {
+    enum { LANES = SHAPE_CHANNEL_ALIGN };
+    float *to = gradient + first * (size_t)part.pitch;
+    for (size_t pixel = 0; pixel < pixels; pixel++, from += from_pitch, to += part.pitch)
+        for (int c = 0; c < part.c; c += LANES)
+            elementwise_pass(from + c, to + c, LANES, accumulate);
+    elementwise_zero_padding(gradient, part, first, first + pixels);
+}
+
+static void pass_parts_run(const void *context, const float *from, float *to, size_t offset,
+                           size_t count) {
+    const struct conv_fused *fused = context;
+    const struct op_call *call = fused->call;
+    size_t pitch = (size_t)conv_fusion_input(call).pitch, step = chunk_floats(pitch);
+    float x[CHUNK], gradient[CHUNK + SHAPE_CHANNEL_ALIGN] = {0};
+    (void)to;
+    for (size_t begin = 0; begin < count; begin += step) {
+        size_t length = smaller(step, count - begin);
+        size_t first = (offset + begin) / pitch, pixels = length / pitch;
+        const float *place = gradient;
+        if (fused->fusion->load != CONV_LOAD_PLAIN) gather_parts(call, first, pixels, x);
+        pass_values(fused, x, from + begin, gradient, length, false);
+        for (int i = 0; i <= fused->fusion->more_parts; i++) {
+            int input;
+            struct shape part = part_shape(call, i, &input);
+            if (call->grad_input[input])
+                scatter_part(place, pitch, part, first, pixels, call->grad_input[input],
+                             call->accumulate[input]);
+            place += part.c;
+        }
+    }
+}
+
+float *conv_fusion_input_gradient(const struct op_call *call) {
+    for (int i = 0; i <= fusion_of(call)->more_parts; i++) {
+        int input;
+        part_shape(call, i, &input);
+        if (call->grad_input[input]) return call->grad_input[input];
+    }
+    return NULL;
+}
+
 void conv_fused_backward(struct conv_fused *fused, const struct op_call *call) {
     const struct conv_fusion *fusion = fusion_of(call);
     const struct conv_step *last = activation_step(fusion);
@@ -303,11 +362,12 @@ void conv_fused_backward(struct conv_fused *fused, const struct op_call *call) {
     }
     for (int i = 0; i < fusion->step_count; i++) {
         const struct conv_step *step = &fusion->steps[i];
-        fused->adds_input |= step->kind == CONV_STEP_ADD && call->grad_input[0] &&
+        fused->adds_input += !fusion->more_parts && step->kind == CONV_STEP_ADD &&
+                             call->grad_input[0] &&
                              call->grad_input[step->input] == call->grad_input[0];
     }
-    if (fusion->load == CONV_LOAD_PLAIN && !fused->adds_input) return;
-    fused->store = (struct conv2d_map){pass_run, fused};
+    if (fusion->load == CONV_LOAD_PLAIN && !fused->adds_input && !fusion->more_parts) return;
+    fused->store = (struct conv2d_map){fusion->more_parts ? pass_parts_run : pass_run, fused};
     fused->maps.output = &fused->store;
 }
 
@@ -318,7 +378,7 @@ void conv_fused_backward_added(const struct conv_fused *fused) {
         const struct conv_step *step = &fused->fusion->steps[k];
         if (step->kind != CONV_STEP_ADD) continue;
         float *to = call->grad_input[step->input];
-        if (!to || to == call->grad_input[0]) continue;
+        if (!to || (fused->adds_input && to == call->grad_input[0])) continue;
         bool accumulate = call->accumulate[step->input];
 #pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
         for (size_t block = 0; block < blocks; block++) {

@@ -41,8 +41,8 @@ struct conv_step {
 struct conv_fusion {
     enum conv_load load;
     int bits, load_input;
-    /* The tensor is the channels of input 0 and of so many more inputs, side by side; evaluation
-     * only. Its pitch and that of the output are then at most CONV_FUSION_PITCH. */
+    /* The tensor is the channels of input 0 and of so many more inputs, side by side. Its pitch is
+     * then at most CONV_FUSION_PITCH, and in training it has no padding channels. */
     int more_parts, first_part;
     /* In training: any number of additions, then at most one activation whose slope is a function
      * of its output. With steps the pitch of the output is at most CONV_FUSION_PITCH. */
@@ -52,6 +52,8 @@ struct conv_fusion {
 
 /* The tensor that is convolved: input 0, or all parts. */
 struct shape conv_fusion_input(const struct op_call *call);
+/* Backward: the gradient of the tensor, or of the first part that has one; NULL: none is wanted. */
+float *conv_fusion_input_gradient(const struct op_call *call);
 /* Of what is fused: what backward reads besides input 0 and the weight; floats of work that forward
  * takes. */
 unsigned conv_fusion_needs(const struct op_call *call);
@@ -67,7 +69,7 @@ struct conv_fused {
     const struct activation *activation; /* backward: the step, or NULL */
     float number;
     const float *work; /* forward: scale and shift of each CONV_STEP_NORMALIZE */
-    bool adds_input;   /* backward: input 0 is also what a step adds */
+    int adds_input;    /* backward: how many steps add input 0, where that is the tensor */
     struct conv2d_map load, gradient, store;
     struct conv2d_maps maps;
 };

@@ -198,13 +198,17 @@ static void fuse_activation_load(struct fusing *fusing, struct graph_node *conv)
     }
 }
 
-/* Parts are put side by side again by every convolution that reads them. */
+/* Parts are put side by side again by every convolution that reads them: in each of the three
+ * passes of training. There the map of backward-data is all that writes gradients, so that there
+ * may be no padding for the kernel to clear. */
 static void fuse_concat_load(struct fusing *fusing, struct graph_node *conv) {
-    enum { MOST_READERS = 2 };
+    int most_readers = fusing->is_evaluation ? 2 : 1;
     const struct graph_node *before = loaded_node(fusing, conv);
     int value = conv->inputs[0];
-    if (!before || before->op != &op_concat || fusing->reads[value] > MOST_READERS) return;
-    if (shape_of(fusing, value).pitch > CONV_FUSION_PITCH) return;
+    struct shape shape = shape_of(fusing, value);
+    if (!before || before->op != &op_concat || fusing->reads[value] > most_readers) return;
+    if (shape.pitch > CONV_FUSION_PITCH || (!fusing->is_evaluation && shape.pitch != shape.c))
+        return;
     struct conv_fusion *fusion = own_fusion(fusing->graph, conv);
     fusion->first_part = conv->input_count;
     fusion->more_parts = before->input_count - 1;
@@ -249,7 +253,7 @@ void graph_fuse(struct graph *graph, bool is_evaluation) {
     for (size_t i = graph->node_count; i-- > 0;)
         if (fusing.runs[i] && is_convolution(&graph->nodes[i])) fuse_store(&fusing, (int)i);
     fuse_loads(&fusing, fuse_activation_load);
-    if (is_evaluation) fuse_loads(&fusing, fuse_concat_load);
+    fuse_loads(&fusing, fuse_concat_load);
     memory_free(fusing.reads);
     memory_free(fusing.loads);
     memory_free(fusing.reader);

@@ -147,10 +147,10 @@ void conv_backward(struct conv_settings settings, const struct op_call *call) {
     } else if (grad_bias) {
         add_bias_gradient(&fused, grad_bias);
     }
-    if (call->grad_input[0]) {
-        conv2d_backward_data(&shape, &fused.maps, call->grad_output, call->input[1],
-                             call->grad_input[0], call->accumulate[0] && !fused.maps.output,
-                             call->scratch);
+    float *grad_input = conv_fusion_input_gradient(call);
+    if (grad_input) {
+        conv2d_backward_data(&shape, &fused.maps, call->grad_output, call->input[1], grad_input,
+                             call->accumulate[0] && !fused.maps.output, call->scratch);
     }
     conv_fused_backward_added(&fused);
 }

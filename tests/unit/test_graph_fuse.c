@@ -239,9 +239,23 @@ static int random_activation(struct work *work, int input) {
     return add_one(work, all[choose(work, 5)], input);
 }
 
+/* Some values side by side, also the same one twice. */
+static int random_parts(struct work *work, int value) {
+    int parts[3] = {value}, count = 1;
+    for (int i = 0; i < 2; i++) {
+        int other = choose_value(work);
+        struct shape a = shape_of(work, value), b = shape_of(work, other);
+        if (a.h == b.h && a.w == b.w) parts[count++] = other;
+    }
+    value = add(work, &op_concat, NULL, parts, count);
+    int kind = choose(work, 3);
+    if (kind == 0) return value;
+    return kind == 1 ? add_one(work, &op_relu, value) : add_hwgq(work, value, 4);
+}
+
 /* One of the chains that are fused, or nearly one, on a chosen value. */
 static int random_piece(struct work *work, bool is_evaluation) {
-    int value = choose_value(work), kind = choose(work, is_evaluation ? 9 : 6), other;
+    int value = choose_value(work), kind = choose(work, is_evaluation ? 10 : 7), other;
     switch (kind) {
     case 0:
         return random_activation(work, value);
@@ -259,8 +273,10 @@ static int random_piece(struct work *work, bool is_evaluation) {
                                     : add_two(work, &op_add, other, value);
         return choose(work, 3) ? random_activation(work, value) : value;
     case 6:
-        return random_conv(work, add_lsq(work, value, 2 + choose(work, 7)));
+        return random_conv(work, random_parts(work, value));
     case 7:
+        return random_conv(work, add_lsq(work, value, 2 + choose(work, 7)));
+    case 8:
         value = add_one(work, &op_batch_norm, random_conv(work, value));
         return choose(work, 2) ? random_activation(work, value) : value;
     default:
@@ -394,6 +410,34 @@ static void a_shared_load_is_fused_only_where_all_readers_can(void **state) {
     }
 }
 
+/* In training a convolution reads the parts itself where they leave no padding and no other
+ * convolution reads them. */
+static void a_concatenation_is_read_in_parts(void **state) {
+    (void)state;
+    const struct {
+        int channels, readers;
+        bool is_evaluation, is_fused;
+    } cases[] = {{12, 1, false, true}, {12, 2, false, false}, {10, 1, false, false},
+                 {10, 1, true, true},  {12, 2, true, true},   {12, 3, true, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct work work;
+        work_begin(&work, 1, shape_activation(1, 4, 4, cases[i].channels));
+        int x = work.values[0], relu = add_one(&work, &op_relu, x), conv = -1;
+        int both = add_hwgq(&work, add_two(&work, &op_concat, relu, x), 4);
+        for (int k = 0; k < cases[i].readers; k++) {
+            conv = add_conv(&work, both, small);
+            graph_mark_output(work.graph, conv);
+        }
+        graph_fuse(work.graph, cases[i].is_evaluation);
+        const struct graph_node *node = node_of(&work, conv);
+        assert_int_equal(node->fusion->load, CONV_LOAD_HWGQ);
+        assert_int_equal(node->fusion->more_parts, cases[i].is_fused ? 1 : 0);
+        assert_true((node->inputs[0] == relu) == cases[i].is_fused);
+        graph_free(work.graph);
+        parameters_free(work.parameters);
+    }
+}
+
 /* Training statistics are the batch's: batch norm is folded only where they are fixed. */
 static void batch_norm_is_folded_in_evaluation_alone(void **state) {
     (void)state;
@@ -469,6 +513,7 @@ int main(void) {
         cmocka_unit_test(a_chain_becomes_its_convolution),
         cmocka_unit_test(values_that_others_see_stay),
         cmocka_unit_test(a_shared_load_is_fused_only_where_all_readers_can),
+        cmocka_unit_test(a_concatenation_is_read_in_parts),
         cmocka_unit_test(batch_norm_is_folded_in_evaluation_alone),
         cmocka_unit_test(shipped_networks_compute_what_they_did),
     };
