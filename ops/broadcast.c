@@ -1,5 +1,6 @@
 #include "ops/broadcast.h"
 #include "core/threads.h"
+#include "ops/block_sum.h"
 #include "ops/elementwise.h"
 
 bool broadcast_fits(struct shape full, struct shape small) {
@@ -48,10 +49,12 @@ size_t broadcast_sum_scratch(struct shape full, struct shape small) {
 
 /* One pixel's part: channel by channel, or all channels together. */
 static void add_pixel(const float *g, const float *factor, int channels, double *sum, bool is_one) {
-    if (is_one) {
+    if (is_one && factor) {
+        sum[0] += block_dot(g, factor, (size_t)channels);
+    } else if (is_one) {
         double total = 0;
         for (int c = 0; c < channels; c++)
-            total += factor ? (double)g[c] * factor[c] : g[c];
+            total += g[c];
         sum[0] += total;
     } else if (factor) {
         for (int c = 0; c < channels; c++)
@@ -73,8 +76,15 @@ static void sum_areas(struct shape full, struct shape small, const float *g, con
         size_t begin, end;
         threads_chunk(area, chunks, task % chunks, &begin, &end);
         memset(own, 0, width * sizeof *own);
-        for (size_t i = begin; i < end; i++) {
-            size_t at = ((size_t)(task / chunks) * area + i) * (size_t)full.pitch;
+        /* Without padding between them all pixels are one run. */
+        bool is_run = is_one && factor && full.pitch == full.c;
+        size_t image = (size_t)(task / chunks) * area;
+        if (is_run) {
+            size_t at = (image + begin) * (size_t)full.pitch;
+            own[0] = block_dot(g + at, factor + at, (end - begin) * (size_t)full.pitch);
+        }
+        for (size_t i = begin; i < end && !is_run; i++) {
+            size_t at = (image + i) * (size_t)full.pitch;
             add_pixel(g + at, factor ? factor + at : NULL, full.c, own, is_one);
         }
     }

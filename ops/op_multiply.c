@@ -15,10 +15,36 @@ static size_t multiply_scratch_bytes(const struct op_call *call, enum op_pass pa
     return broadcast_sum_scratch(call->output_shape, call->input_shape[1]);
 }
 
+/* to = x * factor, or += ..., for `count` floats. */
+static void scale_values(const float *restrict x, float factor, float *restrict to, size_t count,
+                         bool accumulate) {
+    if (accumulate) {
+        for (size_t i = 0; i < count; i++)
+            to[i] += x[i] * factor;
+    } else {
+        for (size_t i = 0; i < count; i++)
+            to[i] = x[i] * factor;
+    }
+}
+
+/* to = a * b, or += ..., likewise. */
+static void multiply_values(const float *restrict a, const float *restrict b, float *restrict to,
+                            size_t count, bool accumulate) {
+    if (accumulate) {
+        for (size_t i = 0; i < count; i++)
+            to[i] += a[i] * b[i];
+    } else {
+        for (size_t i = 0; i < count; i++)
+            to[i] = a[i] * b[i];
+    }
+}
+
 /* y = x * b, or y += x * b, with b repeated where it must be. */
 static void multiply_into(const struct op_call *call, const float *x, float *y, bool accumulate) {
     struct shape shape = call->output_shape, small = call->input_shape[1];
     size_t blocks = elementwise_pixel_blocks(shape), pitch = (size_t)shape.pitch;
+    size_t channels = (size_t)shape.c;
+    bool is_one = small.c != shape.c;
 #pragma omp parallel for schedule(static) if (elementwise_is_large(shape_floats(shape)))
     for (size_t block = 0; block < blocks; block++) {
         struct elementwise_range range = elementwise_pixel_range(shape, block);
@@ -26,10 +52,10 @@ static void multiply_into(const struct op_call *call, const float *x, float *y, 
             const float *from = x + pixel * pitch;
             float *to = y + pixel * pitch;
             const float *b = call->input[1] + broadcast_offset(shape, small, pixel);
-            size_t step = small.c == shape.c;
-            for (int c = 0; c < shape.c; c++) {
-                elementwise_store(to + c, from[c] * b[(size_t)c * step], accumulate);
-            }
+            if (is_one)
+                scale_values(from, *b, to, channels, accumulate);
+            else
+                multiply_values(from, b, to, channels, accumulate);
         }
         elementwise_zero_padding(y, shape, range.begin, range.end);
     }
@@ -40,28 +66,32 @@ static void multiply_forward(const struct op_call *call) {
         multiply_into(call, call->input[0], call->output, false);
         return;
     }
-    size_t floats = shape_floats(call->output_shape);
-    const float *restrict a = call->input[0], *restrict b = call->input[1];
-    float *restrict y = call->output;
+    size_t floats = shape_floats(call->output_shape), blocks = elementwise_blocks(floats);
 #pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
-    for (size_t i = 0; i < floats; i++)
-        y[i] = a[i] * b[i];
+    for (size_t block = 0; block < blocks; block++) {
+        struct elementwise_range at = elementwise_range(floats, block);
+        multiply_values(call->input[0] + at.begin, call->input[1] + at.begin,
+                        call->output + at.begin, at.end - at.begin, false);
+    }
 }
 
-static void backward_plain(const struct op_call *call, int input) {
-    size_t floats = shape_floats(call->output_shape);
-    const float *restrict g = call->grad_output, *restrict other = call->input[1 - input];
-    float *restrict to = call->grad_input[input];
-    bool accumulate = call->accumulate[input];
+/* Both gradients of a block while its gradient is in the cache. */
+static void backward_plain(const struct op_call *call) {
+    size_t floats = shape_floats(call->output_shape), blocks = elementwise_blocks(floats);
 #pragma omp parallel for schedule(static) if (elementwise_is_large(floats))
-    for (size_t i = 0; i < floats; i++)
-        to[i] = (accumulate ? to[i] : 0.0f) + g[i] * other[i];
+    for (size_t block = 0; block < blocks; block++) {
+        struct elementwise_range at = elementwise_range(floats, block);
+        for (int input = 0; input < 2; input++)
+            if (call->grad_input[input])
+                multiply_values(call->grad_output + at.begin, call->input[1 - input] + at.begin,
+                                call->grad_input[input] + at.begin, at.end - at.begin,
+                                call->accumulate[input]);
+    }
 }
 
 static void multiply_backward(const struct op_call *call) {
     if (broadcast_is_plain(call->output_shape, call->input_shape[1])) {
-        if (call->grad_input[0]) backward_plain(call, 0);
-        if (call->grad_input[1]) backward_plain(call, 1);
+        backward_plain(call);
         return;
     }
     if (call->grad_input[0]) {

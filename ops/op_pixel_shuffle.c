@@ -17,50 +17,61 @@ static const struct op_attribute scale_attributes[] = {
      .meaning = "rows and columns of a block of pixels"},
 };
 
+/* One row of the large image from the first channels of its pixels in a row of the small one. */
+static inline void spread_row(struct shape small, struct shape large, const float *from, float *to,
+                              size_t scale, const bool accumulate) {
+    const size_t square = scale * scale, channels = (size_t)large.c, pitch = (size_t)large.pitch;
+    for (int x = 0; x < small.w; x++, from += small.pitch)
+        for (size_t dx = 0; dx < scale; dx++, to += pitch)
+            for (size_t c = 0; c < channels; c++)
+                elementwise_store(to + c, from[c * square + dx], accumulate);
+}
+
 /* The large image from the small one. Every row of the large image is written by one thread. */
 static void spread(struct shape small, struct shape large, const float *input, float *output,
                    bool accumulate) {
-    int scale = large.h / small.h;
-    size_t square = (size_t)scale * (size_t)scale, rows = (size_t)large.n * (size_t)large.h;
+    size_t scale = (size_t)(large.h / small.h);
+    size_t rows = (size_t)large.n * (size_t)large.h;
 #pragma omp parallel for schedule(static) if (elementwise_is_large(shape_floats(large)))
     for (size_t row = 0; row < rows; row++) {
         /* Rows of all images follow each other, in both: the heights differ by `scale`. */
-        const float *line = input + row / (size_t)scale * (size_t)small.w * (size_t)small.pitch +
-                            row % (size_t)scale * (size_t)scale;
+        const float *from =
+            input + row / scale * (size_t)small.w * (size_t)small.pitch + row % scale * scale;
         float *to = output + row * (size_t)large.w * (size_t)large.pitch;
-        for (int x = 0; x < large.w; x++, to += large.pitch) {
-            const float *from = line + (size_t)(x / scale) * (size_t)small.pitch + x % scale;
-            for (int c = 0; c < large.c; c++) {
-                elementwise_store(to + c, from[(size_t)c * square], accumulate);
-            }
-        }
+        if (accumulate)
+            spread_row(small, large, from, to, scale, true);
+        else
+            spread_row(small, large, from, to, scale, false);
         elementwise_zero_padding(output, large, row * (size_t)large.w, (row + 1) * (size_t)large.w);
     }
+}
+
+/* One row of the small image from the first of its rows in the large one. */
+static inline void collect_row(struct shape large, struct shape small, const float *from, float *to,
+                               size_t scale, const bool accumulate) {
+    const size_t square = scale * scale, channels = (size_t)large.c, pitch = (size_t)large.pitch;
+    for (int x = 0; x < small.w; x++, to += small.pitch, from += scale * pitch)
+        for (size_t dy = 0; dy < scale; dy++) {
+            const float *pixel = from + dy * (size_t)large.w * pitch;
+            for (size_t dx = 0; dx < scale; dx++, pixel += pitch)
+                for (size_t c = 0; c < channels; c++)
+                    elementwise_store(to + c * square + dy * scale + dx, pixel[c], accumulate);
+        }
 }
 
 /* The small image from the large one. */
 static void collect(struct shape large, struct shape small, const float *input, float *output,
                     bool accumulate) {
-    int scale = large.h / small.h;
+    size_t scale = (size_t)(large.h / small.h);
     size_t rows = (size_t)small.n * (size_t)small.h;
-    size_t line = (size_t)large.w * (size_t)large.pitch;
 #pragma omp parallel for schedule(static) if (elementwise_is_large(shape_floats(large)))
     for (size_t row = 0; row < rows; row++) {
+        const float *from = input + row * scale * (size_t)large.w * (size_t)large.pitch;
         float *to = output + row * (size_t)small.w * (size_t)small.pitch;
-        for (int x = 0; x < small.w; x++, to += small.pitch) {
-            const float *corner = input + row * (size_t)scale * line +
-                                  (size_t)x * (size_t)scale * (size_t)large.pitch;
-            float *place = to;
-            for (int c = 0; c < large.c; c++) {
-                for (int dy = 0; dy < scale; dy++) {
-                    const float *from = corner + (size_t)dy * line + c;
-                    for (int dx = 0; dx < scale; dx++, place++) {
-                        elementwise_store(place, from[(size_t)dx * (size_t)large.pitch],
-                                          accumulate);
-                    }
-                }
-            }
-        }
+        if (accumulate)
+            collect_row(large, small, from, to, scale, true);
+        else
+            collect_row(large, small, from, to, scale, false);
         elementwise_zero_padding(output, small, row * (size_t)small.w, (row + 1) * (size_t)small.w);
     }
 }

@@ -339,11 +339,29 @@ static void random_graphs_evaluate_as_with_operations_apart(void **state) {
     }
 }
 
-/* --- What is fused and what is not ---------------------------------------------------------------
- */
-
 static const struct conv small = {
     .out = 8, .kernel = 3, .stride = 1, .groups = 1, .has_bias = true};
+
+/* The gradient of x goes through the convolution and comes twice from the additions. */
+static void a_tensor_that_is_added_twice_gets_both_gradients(void **state) {
+    (void)state;
+    struct work work[2];
+    for (int k = 0; k < 2; k++) {
+        work_begin(&work[k], 1, shape_activation(1, 4, 4, 8));
+        int x = work[k].values[0];
+        int sum = add_two(&work[k], &op_add, add_conv(&work[k], x, small), x);
+        sum = add_two(&work[k], &op_add, sum, x);
+        mark_output(&work[k], sum);
+        work[k].loss = golden_inject(work[k].graph, sum, &work[k].r);
+        work_run(&work[k], 1, (struct mode){.is_fused = k == 0});
+    }
+    compare_gradients(&work[0], &work[1], 1e-6, 1);
+    work_end(&work[0]);
+    work_end(&work[1]);
+}
+
+/* --- What is fused and what is not ---------------------------------------------------------------
+ */
 
 static const struct graph_node *node_of(const struct work *work, int value) {
     return &work->graph->nodes[work->graph->values[value].node];
@@ -510,6 +528,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_graphs_train_as_with_operations_apart),
         cmocka_unit_test(random_graphs_evaluate_as_with_operations_apart),
+        cmocka_unit_test(a_tensor_that_is_added_twice_gets_both_gradients),
         cmocka_unit_test(a_chain_becomes_its_convolution),
         cmocka_unit_test(values_that_others_see_stay),
         cmocka_unit_test(a_shared_load_is_fused_only_where_all_readers_can),
