@@ -20,7 +20,8 @@ enum command_bit {
     COMMAND_IMPORT = 512,
     COMMAND_COMPARE = 1024,
     COMMAND_RANK = 2048,
-    COMMAND_ALL = 4095
+    COMMAND_UPSCALE = 8192,
+    COMMAND_ALL = 16383
 };
 
 enum option_kind {
@@ -48,11 +49,11 @@ struct options {
         sets; /* "key=value" of every --set, then those of --seed, --threads, --out */
     struct option_list data;
     const char *out, *images, *spec, *output, *work, *mode, *architecture, *candidate, *names,
-        *drawing;
-    int seed, threads, scale, batch, patch, bits;
+        *drawing, *in;
+    int seed, threads, scale, batch, patch, bits, tile;
     double seconds;           /* 0: not given */
     struct option_size input; /* low-resolution pixels */
-    bool resume, force, quiet, json, markdown, scaling, help, version;
+    bool resume, force, quiet, json, markdown, scaling, floating, help, version;
     unsigned given; /* bit i: the option of that place in the table */
     struct arena arena;
 };

@@ -145,6 +145,9 @@ struct op {
     struct op_cost (*cost)(const double *attribute, const struct shape *inputs, int input_count,
                            struct shape output);
     enum op_channels channels;
+    /* Pixels that lie farther apart than a kernel meet: statistics over the image, windows at fixed
+     * places. Such a network cannot run in tiles without a difference (eval/reach.h). */
+    bool is_global;
     /* Inputs i whose bit is set never get a gradient (targets, injected noise). */
     unsigned no_gradient_inputs;
     /*

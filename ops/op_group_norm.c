@@ -131,6 +131,7 @@ static void instance_norm_backward(const struct op_call *call) {
 
 const struct op op_group_norm = {
     .name = "group_norm",
+    .is_global = true,
     .summary = "runs of channels normalized within each image, then scaled and shifted",
     .source = "Wu and He 2018, equations 1 to 3",
     .attributes = group_norm_attributes,
@@ -149,6 +150,7 @@ const struct op op_group_norm = {
 
 const struct op op_instance_norm = {
     .name = "instance_norm",
+    .is_global = true,
     .summary = "each channel normalized within each image",
     .source = "Ulyanov, Vedaldi and Lempitsky 2016, equation 4",
     .attributes = instance_norm_attributes,

@@ -71,6 +71,7 @@ static void spatial_mean_backward(const struct op_call *call) {
 
 const struct op op_spatial_mean = {
     .name = "spatial_mean",
+    .is_global = true,
     .summary = "the mean over all pixels, channel by channel",
     .minimum_inputs = 1,
     .maximum_inputs = 1,
@@ -217,6 +218,7 @@ static void deviation_backward(const struct op_call *call) {
 
 const struct op op_deviation = {
     .name = "deviation",
+    .is_global = true,
     .summary = "the standard deviation of each image over its pixels and channels",
     .source = "Liu et al., \"AdaDM\", 2021, equation 4 (unbiased)",
     .minimum_inputs = 1,

@@ -68,6 +68,7 @@ static void spatial_deviation_backward(const struct op_call *call) {
 
 const struct op op_spatial_deviation = {
     .name = "spatial_deviation",
+    .is_global = true,
     .summary = "the standard deviation over all pixels, channel by channel",
     .source =
         "Hui et al., \"Lightweight image super-resolution with information multi-distillation "

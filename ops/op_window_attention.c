@@ -480,6 +480,7 @@ static struct op_cost window_attention_cost(const double *attribute, const struc
 
 const struct op op_window_attention = {
     .name = "window_attention",
+    .is_global = true,
     .summary = "multi-head self-attention within windows, plain or shifted",
     .source = "Liu et al., \"Swin transformer\", 2021, equations 2 to 4",
     .attributes = attributes,

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# tamis upscale: one picture and a folder, quantized and in 32 bits, in tiles; nothing is overwritten.
+set -eu
+. "$(dirname "$0")/../support/command_line.sh"
+write_tiny_spec tiny.yaml
+succeed "$TAMIS" run tiny.yaml --out run --quiet
+picture=run/images/0-hr.png
+
+succeed "$TAMIS" upscale run --in $picture --out large.png
+has "$scratch/out/stderr" "quantized"
+succeed "$TAMIS" upscale run --in $picture --out float.png --float
+has "$scratch/out/stderr" "32 bit"
+cmp -s large.png float.png && fail "32 bits and quantized agree" || :
+succeed "$TAMIS" upscale run/arch.yaml --in $picture --out again.png --quiet
+same large.png again.png
+
+# In tiles the picture has the same size.
+succeed "$TAMIS" upscale run --in $picture --out tiles.png --tile 20
+[ "$(head -c 32 tiles.png | cksum)" = "$(head -c 32 large.png | cksum)" ] || fail "another size in tiles"
+
+mkdir pictures
+cp $picture pictures/a.png
+cp $picture pictures/b.png
+echo text >pictures/notes.txt
+succeed "$TAMIS" upscale run --in pictures --out larger
+same larger/a.png large.png
+same larger/b.png large.png
+[ "$(ls larger)" = "a.png
+b.png" ] || fail "unexpected files: $(ls larger)"
+
+refuse 2 "is there already; replace it with --force" "$TAMIS" upscale run --in $picture --out large.png
+refuse 2 "is there already; replace it with --force" "$TAMIS" upscale run --in pictures --out larger
+refuse 2 "needs --in and --out" "$TAMIS" upscale run --in $picture
+refuse 2 "there is no run or architecture" "$TAMIS" upscale nothing --in $picture --out new.png
+refuse 3 "missing.png" "$TAMIS" upscale run --in missing.png --out new.png
+cp $picture pictures/b.jpg
+refuse 3 "would both be written to" "$TAMIS" upscale run --in pictures --out new
+mkdir empty
+refuse 3 "has no pictures" "$TAMIS" upscale run --in empty --out new
+finish
