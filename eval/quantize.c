@@ -138,6 +138,7 @@ struct parameters *quantize_prepare(const struct space *space,
     if (ok) {
         parameters_allocate(parameters);
         parameters_copy(parameters, trained);
+        network_fold_branches(network, trained);
         network_initialize_steps(network);
         ok = quantize_calibrate_activations(network, sampler, batches, error);
         network_free(network);

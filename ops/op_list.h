@@ -7,6 +7,7 @@
 extern const struct op op_add;
 extern const struct op op_avg_pool;
 extern const struct op op_batch_norm;
+extern const struct op op_branch_weight;
 extern const struct op op_channel_mask;
 extern const struct op op_channel_mean;
 extern const struct op op_color;

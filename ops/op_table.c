@@ -6,6 +6,7 @@ const struct op *const op_table[] = {
     &op_add,
     &op_avg_pool,
     &op_batch_norm,
+    &op_branch_weight,
     &op_channel_mask,
     &op_channel_mean,
     &op_color,

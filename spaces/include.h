@@ -14,8 +14,8 @@ struct include {
 };
 
 /* A space's root with `include` replaced by the blocks and choices of the files it names (relative
- * to the file that says so, else to the shipped spaces; each is taken once), in `arena`; the root itself where nothing is
- * included. NULL after an error. Call include_free also then. */
+ * to the file that says so, else to the shipped spaces; each is taken once), in `arena`; the root
+ * itself where nothing is included. NULL after an error. Call include_free also then. */
 const struct yaml_node *include_resolve(struct include *include, const char *path,
                                         const struct yaml_node *root, struct arena *arena,
                                         struct error *error);

@@ -1,7 +1,9 @@
 #include "spaces/network.h"
+#include "ops/branch_weight.h"
 #include "ops/graph_merge.h"
 #include "ops/quantizer.h"
 #include "spaces/walk.h"
+#include <stdio.h>
 #include <string.h>
 
 static int resolve_all(const void *context, int slot) {
@@ -46,6 +48,7 @@ struct network *network_build(const struct space *space, struct parameters *para
     network->parameters = parameters;
     network->space = space;
     network->options = *options;
+    if (options->precision == NETWORK_QUANTIZED) network->options.folded = true;
     struct resolver resolver = {resolve_all, resolve_all, NULL};
     if (options->architecture)
         resolver = (struct resolver){resolve_candidate, resolve_bits, options->architecture};
@@ -69,17 +72,49 @@ void network_free(struct network *network) {
     memory_free(network);
 }
 
+/* The weights of a site's branches, summed. */
+static void sum_branches(const struct network_site *site, const struct parameters *parameters,
+                         float *sum) {
+    struct op_parameter wanted[BRANCH_MAX_TENSORS];
+    float *tensors[1 + BRANCH_MAX_TENSORS];
+    char name[PARAMETER_NAME_BYTES];
+    snprintf(name, sizeof name, "%s.weight", site->name);
+    int weight = parameters_find(parameters, name);
+    struct shape shape = parameters->items[weight].shape;
+    tensors[0] = parameter_values(parameters, weight);
+    int count = branch_weight_tensors(site->branches, shape, wanted);
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%s.%s", site->name, wanted[i].name);
+        tensors[1 + i] = parameter_values(parameters, parameters_find(parameters, name));
+    }
+    branch_weight_sum(site->branches, shape, tensors, sum);
+}
+
+void network_fold_branches(const struct network *network, const struct parameters *trained) {
+    for (int i = 0; i < network->site_count; i++)
+        if (network->sites[i].branches)
+            sum_branches(&network->sites[i], trained,
+                         parameter_values(network->parameters, network->sites[i].weight));
+}
+
 void network_initialize_steps(struct network *network) {
     for (int i = 0; i < network->site_count; i++) {
         const struct network_site *site = &network->sites[i];
+        if (site->quantizer_count == 0) continue;
+        float *sum = NULL, *weight = parameter_values(network->parameters, site->weight);
+        if (site->branches && !network->options.folded) {
+            const struct parameter *item = &network->parameters->items[site->weight];
+            weight = sum = memory_allocate(item->size * sizeof *sum);
+            sum_branches(site, network->parameters, sum);
+        }
         for (int j = 0; j < site->quantizer_count; j++) {
             if (site->weight_step[j] < 0) continue;
             struct quantizer_levels levels = quantizer_levels(site->quantizer_bits[j], true, false);
             quantizer_lsq_initial_steps(
-                parameter_values(network->parameters, site->weight),
-                network->parameters->items[site->weight].shape, true, levels.highest,
+                weight, network->parameters->items[site->weight].shape, true, levels.highest,
                 parameter_values(network->parameters, site->weight_step[j]));
         }
+        memory_free(sum);
     }
 }
 

@@ -29,8 +29,11 @@ struct network_options {
     /* NETWORK_NOISE: one noise for all convolutions of a slot that read the same value from outside
      * of their candidate, and one draw for all bit widths, instead of a draw for each of both. */
     bool noise_per_slot;
-    bool merge;   /* supernet: mixtures of convolutions as one (ops/graph_merge.h); sites, costs and
-                   * drawings are those of the network without it */
+    bool merge; /* supernet: mixtures of convolutions as one (ops/graph_merge.h); sites, costs and
+                 * drawings are those of the network without it */
+    /* Convolutions that are trained as branches have one weight of their own, "<path>.weight";
+     * always so in NETWORK_QUANTIZED. network_fold_branches gives it the branches' sum. */
+    bool folded;
     bool observe; /* keep the input of every quantizable convolution as an output */
 };
 
@@ -62,6 +65,7 @@ struct network_site {
     int weight_bits, activation_bits; /* fixed or chosen; 32: not quantized; 0: still open */
     int activation;                   /* value before the activation quantizer */
     int weight;                       /* parameter index of the weight */
+    unsigned branches;   /* that the weight is the sum of (ops/branch_weight.h), folded or not */
     int quantizer_count; /* bit widths that have quantizers here: 1, or the slot's in NETWORK_DIRECT
                           */
     int quantizer_bits[8];
@@ -115,6 +119,11 @@ struct network *network_build(const struct space *space, struct parameters *para
 void network_free(struct network *network);
 /* Sets every weight step from its weight (LSQ's initial value). Parameters must be allocated. */
 void network_initialize_steps(struct network *network);
+
+/* Gives every convolution of a folded network that is trained as branches the sum of their weights
+ * in `trained`, those of the network that is not folded: exactly the same function in one
+ * convolution. */
+void network_fold_branches(const struct network *network, const struct parameters *trained);
 
 /* Multiply-accumulates of one forward pass of the batch over all sites, every candidate apart. */
 double network_macs(const struct network *network);

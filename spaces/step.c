@@ -138,9 +138,38 @@ static bool check_chosen_out(const struct yaml_node *value, struct error *error)
     return number_choice_check_expressions(&choice, "out", error);
 }
 
+/* `branches: [point, identity]` of a convolution. */
+static bool read_branches(struct step *step, const struct yaml_node *node, struct error *error) {
+    static const char *const words[] = {"point", "edges", "expand", "identity"};
+    char found[80];
+    step->branches_position = node->position;
+    if (node->kind != YAML_LIST || node->count == 0)
+        return error_at(error, ERROR_SPEC, node->position,
+                        "\"branches\" must be a list of point, edges, expand and identity, not %s",
+                        node->kind == YAML_LIST ? "an empty one"
+                                                : yaml_describe(node, found, sizeof found));
+    bool good = true;
+    for (int i = 0; i < node->count; i++) {
+        const struct yaml_node *item = node->items[i];
+        unsigned bit = 0;
+        for (unsigned k = 0; k < 4 && item->kind == YAML_SCALAR; k++)
+            if (strcmp(item->text, words[k]) == 0) bit = 1u << k;
+        if (bit == 0)
+            good = error_at(error, ERROR_SPEC, item->position,
+                            "a branch must be point, edges, expand or identity, not %s",
+                            yaml_describe(item, found, sizeof found));
+        else if (step->branches & bit)
+            good = error_at(error, ERROR_SPEC, item->position, "the branch \"%s\" is there twice",
+                            item->text);
+        step->branches |= bit;
+    }
+    return good;
+}
+
 static bool read_operation(struct template *template, struct step *step,
                            const struct yaml_node *value, struct error *error) {
-    static const char *const common[] = {"from", "name", "bits"};
+    static const char *const common[] = {"from", "name", "bits", "branches"};
+    const bool can_branch = strcmp(step->word, "conv") == 0;
     bool good = true;
     for (int i = 0; i < value->count; i++) {
         const struct yaml_node *key = value->keys[i], *item = value->items[i];
@@ -154,9 +183,12 @@ static bool read_operation(struct template *template, struct step *step,
                 good = false;
         } else if (step->is_convolution && strcmp(key->text, "bits") == 0) {
             step->bits = item;
+        } else if (can_branch && strcmp(key->text, "branches") == 0) {
+            good = read_branches(step, item, error) && good;
         } else if (!step_read_common(template, step, key->text, item, &good, error)) {
             const char *words[MAX_WORDS];
-            int count = attribute_words(step->op, common, step->is_convolution ? 3 : 2, words);
+            int known = can_branch ? 4 : step->is_convolution ? 3 : 2;
+            int count = attribute_words(step->op, common, known, words);
             good = unknown_key(step, key, words, count, error);
         }
     }

@@ -47,8 +47,10 @@ struct step {
     struct step_argument *arguments;
     int argument_count;
 
-    const struct op *op;    /* STEP_OPERATION */
-    bool is_convolution;    /* it has one weight that a quantizer may stand before */
+    const struct op *op; /* STEP_OPERATION */
+    bool is_convolution; /* it has one weight that a quantizer may stand before */
+    unsigned branches;   /* of a `conv`: bits of ops/branch_weight.h, 0: the convolution alone */
+    struct position branches_position;
     struct step_list *body; /* STEP_SEQUENCE: its steps; STEP_REPEAT: the one step repeated */
     const struct yaml_node *times; /* STEP_REPEAT */
     const char *collect;           /* STEP_REPEAT, or NULL */

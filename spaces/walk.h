@@ -188,6 +188,12 @@ bool walk_out(struct walk *walk, const struct scope *scope, const struct step *s
               const char *path, const struct defaults *defaults, struct attribute_fixed *fixed,
               const struct width_layout **layout);
 
+/* walk_branches.c */
+/* The weight of a convolution that is trained as branches: the sum of theirs and `weight`, or in a
+ * folded network `weight` alone. -1 after an error. */
+int walk_branches(struct walk *walk, const struct step *step, const char *path,
+                  const double *attribute, int weight);
+
 /* walk_site.c */
 int walk_convolution(struct walk *walk, const struct step *step, const char *path,
                      const double *attribute, int input, const struct bits_list *fixed,

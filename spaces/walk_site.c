@@ -370,6 +370,12 @@ static int quantized_weight(struct walk *walk, struct convolution *convolution) 
     convolution->site->weight = parameter;
     convolution->site->weights = shape_elements(wanted[0].shape);
     int value = graph_parameter(network->graph, parameter);
+    if (convolution->step->branches) {
+        value = walk_branches(walk, convolution->step, convolution->path, convolution->attribute,
+                              value);
+        if (value < 0) return -1;
+        convolution->site->branches = convolution->step->branches;
+    }
     switch (convolution->weights) {
     case QUANTIZE_NOT:
         return value;
@@ -429,6 +435,12 @@ static bool find_channels(struct walk *walk, struct convolution *convolution,
     convolution->in = input;
     convolution->out = width;
     int groups = op_attribute_index(step->op, "groups");
+    if ((input || width) && step->branches) {
+        error_at(walk_error(walk, step), ERROR_SPEC, step->branches_position,
+                 "a convolution with branches cannot have a chosen number of channels");
+        walk_fail(walk, step);
+        return false;
+    }
     if ((!input && !width) || groups < 0 || convolution->attribute[groups] == 1) return true;
     error_at(walk_error(walk, step), ERROR_SPEC, step->position,
              "a convolution in groups cannot have a chosen number of channels; for one group a "

@@ -1,6 +1,7 @@
 /* Preparing trained networks for their bit widths. */
 #include "core/log.h"
 #include "eval/quantize.h"
+#include "ops/branch_weight.h"
 #include "ops/plan.h"
 #include "ops/quantizer.h"
 #include "tests/support/search_setup.h"
@@ -181,6 +182,29 @@ static void activation_steps_minimize_the_error_of_what_is_observed(void **state
     work_close(&work);
 }
 
+/* Quantization begins with the one weight that the trained branches add up to. */
+static void branches_become_one_weight(void **state) {
+    (void)state;
+    static const char *const names[] = {"head.weight",       "head.edge_x", "head.edge_y",
+                                        "head.edge_laplace", "head.expand", "head.project"};
+    struct work work;
+    work_open(&work, "space=ecbsr_small", 8);
+    struct parameters *parameters = prepare(&work, &work.sampler);
+    float *tensors[6];
+    for (int i = 0; i < 6; i++)
+        tensors[i] = parameter_values(work.trained, parameters_find(work.trained, names[i]));
+    int head = parameters_find(parameters, "head.weight");
+    const struct parameter *item = &parameters->items[head];
+    float *sum = memory_allocate(item->size * sizeof *sum);
+    branch_weight_sum(BRANCH_EDGES | BRANCH_EXPAND, item->shape, tensors, sum);
+    assert_memory_equal(parameter_values(parameters, head), sum, item->size * sizeof *sum);
+    assert_memory_not_equal(sum, tensors[0], item->size * sizeof *sum);
+    assert_int_equal(parameters_find(parameters, "head.expand"), -1);
+    memory_free(sum);
+    parameters_free(parameters);
+    work_close(&work);
+}
+
 static void an_input_that_is_not_finite_is_a_sentence(void **state) {
     (void)state;
     struct work work;
@@ -284,6 +308,7 @@ int main(void) {
         cmocka_unit_test(weight_steps_are_those_of_lsq),
         cmocka_unit_test(activation_steps_follow_the_data),
         cmocka_unit_test(activation_steps_minimize_the_error_of_what_is_observed),
+        cmocka_unit_test(branches_become_one_weight),
         cmocka_unit_test(an_input_that_is_not_finite_is_a_sentence),
         cmocka_unit_test(statistics_are_recomputed_only_where_there_are_any),
         cmocka_unit_test(recomputed_statistics_are_those_of_the_data),
