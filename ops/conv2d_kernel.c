@@ -3,6 +3,7 @@
 
 #include "ops/conv2d_depthwise.h"
 #include "ops/conv2d_narrow.h"
+#include "ops/conv2d_turned.h"
 #include "ops/conv2d_winograd.h"
 
 int conv2d_out_size(int size, int kernel, int stride, int pad, int dilation) {
@@ -112,6 +113,7 @@ static bool winograd_weight_is_faster(const struct conv2d_shape *shape) {
 
 size_t conv2d_backward_weight_scratch(const struct conv2d_shape *shape) {
     if (conv2d_is_depthwise(shape)) return conv2d_depthwise_weight_scratch(shape);
+    if (conv2d_turned_fits(shape)) return conv2d_turned_weight_scratch(shape);
     if (winograd_weight_is_faster(shape)) return conv2d_winograd_weight_scratch(shape);
     return conv2d_dense_weight_scratch(shape);
 }
@@ -122,6 +124,9 @@ void conv2d_backward_weight(const struct conv2d_shape *shape, const struct conv2
     if (conv2d_is_depthwise(shape))
         conv2d_depthwise_backward_weight(shape, maps, input, grad_output, grad_weight, grad_bias,
                                          scratch);
+    else if (conv2d_turned_fits(shape))
+        conv2d_turned_backward_weight(shape, maps, input, grad_output, grad_weight, grad_bias,
+                                      scratch);
     else if (winograd_weight_is_faster(shape))
         conv2d_winograd_backward_weight(shape, maps, input, grad_output, grad_weight, grad_bias,
                                         scratch);
