@@ -27,13 +27,17 @@ static double own_reach(const struct graph_node *node, struct shape input, struc
 double network_reach(const struct network *network) {
     const struct graph *graph = network->graph;
     double *reach = memory_allocate(graph->value_count * sizeof *reach);
+    /* Below 0: not made of the image, such as parameters and weights behind a quantizer. */
+    for (size_t i = 0; i < graph->value_count; i++)
+        reach[i] = -1;
+    reach[network->input] = 0;
     struct shape whole = graph->values[network->input].shape;
     for (size_t i = 0; i < graph->node_count; i++) {
         const struct graph_node *node = &graph->nodes[i];
         double *result = &reach[node->output];
         for (int k = 0; k < node->input_count; k++) {
             const struct graph_value *input = &graph->values[node->inputs[k]];
-            if (input->kind == VALUE_PARAMETER) continue;
+            if (reach[node->inputs[k]] < 0) continue;
             /* Values below the image's resolution have a grid of their own. */
             double factor = (double)input->shape.h / whole.h;
             double own =

@@ -95,6 +95,26 @@ static void tiles_join_without_a_seam(void **state) {
     close_fixture(&fixture);
 }
 
+/* Weights that are computed, by quantizers or from branches, are no pictures. */
+static void quantizers_and_branches_reach_no_farther(void **state) {
+    (void)state;
+    struct error error = {0};
+    struct fixture fixture = open_fixture("ecbsr_small");
+    struct parameters *parameters = parameters_create();
+    struct network_options options = {.batch = 1,
+                                      .height = 32,
+                                      .width = 32,
+                                      .precision = NETWORK_QUANTIZED,
+                                      .architecture = fixture.architecture};
+    struct network *network = network_build(fixture.space, parameters, &options, &error);
+    assert_non_null(network);
+    assert_true(isfinite(reach_of(&fixture)));
+    assert_true(network_reach(network) == reach_of(&fixture));
+    network_free(network);
+    parameters_free(parameters);
+    close_fixture(&fixture);
+}
+
 static void a_network_that_looks_at_the_whole_picture_says_so(void **state) {
     (void)state;
     struct fixture fixture = open_fixture("rfdn_small");
@@ -126,6 +146,7 @@ static void too_large_a_result_is_refused_in_a_sentence(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles_join_without_a_seam),
+        cmocka_unit_test(quantizers_and_branches_reach_no_farther),
         cmocka_unit_test(a_network_that_looks_at_the_whole_picture_says_so),
         cmocka_unit_test(too_large_a_result_is_refused_in_a_sentence),
     };
