@@ -12,8 +12,9 @@
 #include <cmocka.h>
 
 static void text_of_random_architectures_reads_back(void **state) {
-    static const char *const names[] = {"tiny", "quantnas_small", "rfdn", "edsr_published", "planted", "edsr", "mbconv", "hybrid_small"};
-    for (int n = 0; n < 5; n++) {
+    static const char *const names[] = {"tiny",    "quantnas_small", "rfdn",   "edsr_published",
+                                        "planted", "edsr",           "mbconv", "hybrid_small"};
+    for (int n = 0; n < (int)(sizeof names / sizeof *names); n++) {
         struct space *space = shipped_space(names[n], 4, NULL);
         one_builder_check_texts(space, 20, temporary_path(state, "arch.yaml"));
         space_free(space);

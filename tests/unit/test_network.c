@@ -12,27 +12,6 @@
 
 enum { HEIGHT = 18, WIDTH = 16 };
 
-static void check_one_hot(const char *name, int architectures) {
-    struct space *space = shipped_space(name, 2, NULL);
-    one_builder_check_outputs(space, architectures, HEIGHT, WIDTH);
-    space_free(space);
-}
-
-static void supernet_of_one_hot_alpha_computes_what_the_derived_network_does(void **state) {
-    (void)state;
-    static const char *const small[] = {"tiny",           "edsr_small", "mbconv_small",
-                                        "hybrid_small",   "imdn_small", "mixed_precision_small",
-                                        "attention_small"};
-    for (size_t i = 0; i < sizeof small / sizeof small[0]; i++)
-        check_one_hot(small[i], 100);
-    static const char *const others[] = {"planted", "quantnas_small", "rfdn_small",
-                                         "edsr",    "imdn",           "mixed_precision"};
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-        check_one_hot(others[i], 4);
-    check_one_hot("mbconv", 2);
-    check_one_hot("hybrid", 2);
-}
-
 /* One-hot alpha with the other candidates of slot 0 switched off, against all of them switched on.
  */
 static void check_branches(const struct space *space) {
@@ -319,7 +298,6 @@ static void a_slot_has_one_noise_where_that_is_asked_for(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(supernet_of_one_hot_alpha_computes_what_the_derived_network_does),
         cmocka_unit_test(switched_off_branches_change_nothing_when_alpha_is_one_hot),
         cmocka_unit_test(switching_all_other_candidates_off_leaves_one_alone),
         cmocka_unit_test(every_precision_of_every_small_space_runs),

@@ -10,6 +10,7 @@
 #include "eval/evaluator.h"
 #include "eval/quantize.h"
 #include "search/run_search.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/search_setup.h"
 #include <math.h>
 #include <setjmp.h>
@@ -22,18 +23,6 @@
 #include <cmocka.h>
 
 enum { SEEDS = 5, MAX_SETTINGS = 40 };
-
-/* Sanitizers make it last too long; other tests run the same code. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define IS_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-#ifndef IS_SANITIZED
-#define IS_SANITIZED 0
-#endif
 
 /* --- The teacher ---------------------------------------------------------------------------------
  */
