@@ -1,7 +1,7 @@
 /*
- * 100 random architectures of every shipped space: each builds, computes what the supernet does
- * when alpha is one-hot, and trains. `test_random_architectures SPACE [COUNT]` tries one space
- * alone.
+ * Random architectures of every shipped space: each builds, computes what the supernet does when
+ * alpha is one-hot, and trains. `test_random_architectures [COUNT [SPACE]]` says how many of a
+ * space and which one; the tests of the label `heavy` try 100.
  */
 #include "core/file.h"
 #include "core/log.h"
@@ -124,8 +124,8 @@ static void random_architectures_compute_what_the_supernet_does_and_train(void *
 int main(int count, char **arguments) {
     log_set_level(LOG_QUIET);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (count > 1) wanted_space = arguments[1];
-    if (count > 2) wanted_count = atoi(arguments[2]);
+    if (count > 1) wanted_count = atoi(arguments[1]);
+    if (count > 2) wanted_space = arguments[2];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_architectures_compute_what_the_supernet_does_and_train),
     };
