@@ -22,7 +22,7 @@ const struct command *command_find(const char *name) {
 
 static const struct command *find_or_explain(const char *name, struct error *error) {
     const struct command *command = command_find(name);
-    const char *names[16];
+    const char *names[sizeof command_table / sizeof command_table[0]];
     for (int i = 0; i < command_count; i++)
         names[i] = command_table[i]->name;
     if (command) return command;

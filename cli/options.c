@@ -88,6 +88,7 @@ const struct option option_table[] = {
     {"version", NULL, OPTION_FLAG, AT(version), 0, 0, COMMAND_ALL, true, "print the version"},
 };
 const int option_count = (int)(sizeof option_table / sizeof option_table[0]);
+_Static_assert(sizeof option_table / sizeof option_table[0] <= 64, "one bit of `given` for each");
 
 static void append(struct option_list *list, const char *text) {
     memory_grow(list->items, list->count, list->capacity);
@@ -104,7 +105,7 @@ static int find_option(const char *name, size_t length) {
 
 static bool unknown_option(const char *argument, const char *name, size_t length,
                            struct error *error) {
-    const char *names[32];
+    const char *names[sizeof option_table / sizeof option_table[0]];
     char word[64];
     for (int i = 0; i < option_count; i++)
         names[i] = option_table[i].name;
@@ -195,7 +196,7 @@ static bool parse_option(struct options *options, int count, char **arguments, i
     if (option->argument && (!value || !*value))
         return error_add(error, ERROR_SPEC, "--%s needs a value: --%s %s", option->name,
                          option->name, option->argument);
-    options->given |= 1u << index;
+    options->given |= (uint64_t)1 << index;
     return set_value(options, option, value, error);
 }
 

@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum command_bit {
     COMMAND_RUN = 1,
@@ -54,7 +55,7 @@ struct options {
     double seconds;           /* 0: not given */
     struct option_size input; /* low-resolution pixels */
     bool resume, force, quiet, json, markdown, scaling, floating, help, version;
-    unsigned given; /* bit i: the option of that place in the table */
+    uint64_t given; /* bit i: the option of that place in the table */
     struct arena arena;
 };
 
