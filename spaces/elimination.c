@@ -135,26 +135,38 @@ static int join(const struct elimination *elimination, int own, int *scope) {
     return count;
 }
 
-/* The combination of all tables of a bucket, over `scope`. */
+/* Combines a table into one over a larger scope, whose values are gone through in their order: no
+ * index is divided, as a space can have millions of them. */
+static void combine_table(const struct elimination *elimination, const struct table *joined,
+                          const struct table *table) {
+    size_t sizes[ELIMINATION_MAX_VARIABLES], digits[ELIMINATION_MAX_VARIABLES] = {0};
+    size_t steps[ELIMINATION_MAX_VARIABLES] = {0}; /* in `table`, by variable of `joined` */
+    int last = joined->count - 1;
+    for (int i = 0; i < joined->count; i++) {
+        sizes[i] = (size_t)elimination->variables[joined->variables[i]].size;
+        for (int j = 0; j < table->count; j++)
+            if (table->variables[j] == joined->variables[i]) steps[i] = table->strides[j];
+    }
+    const double *from = table->values;
+    for (double *to = joined->values, *end = to + joined->size; to < end;) {
+        for (size_t k = 0; k < sizes[last]; k++, to++)
+            *to = combine(elimination->goal, *to, from[k * steps[last]]);
+        for (int v = last - 1; v >= 0; v--) {
+            from += steps[v];
+            if (++digits[v] < sizes[v]) break;
+            from -= steps[v] * sizes[v];
+            digits[v] = 0;
+        }
+    }
+}
+
+/* The combination of all tables of a bucket, over the scope of `joined`. */
 static void combine_bucket(const struct elimination *elimination, const struct table *joined,
                            int own) {
     for (size_t i = 0; i < joined->size; i++)
         joined->values[i] = neutral(elimination->goal);
-    for (const struct table *table = elimination->variables[own].bucket; table;
-         table = table->next) {
-        size_t steps[ELIMINATION_MAX_VARIABLES] = {0}; /* in `table`, by variable of `joined` */
-        for (int i = 0; i < joined->count; i++)
-            for (int j = 0; j < table->count; j++)
-                if (table->variables[j] == joined->variables[i]) steps[i] = table->strides[j];
-        for (size_t i = 0; i < joined->size; i++) {
-            size_t index = 0;
-            for (int v = 0; v < joined->count; v++) {
-                size_t size = (size_t)elimination->variables[joined->variables[v]].size;
-                index += i / joined->strides[v] % size * steps[v];
-            }
-            joined->values[i] = combine(elimination->goal, joined->values[i], table->values[index]);
-        }
-    }
+    for (const struct table *table = elimination->variables[own].bucket; table; table = table->next)
+        combine_table(elimination, joined, table);
 }
 
 /* When a bucket is too large to join: each table by itself gives a bound. */
