@@ -1,6 +1,7 @@
 /* The weight of a convolution as the sum of its branches' (branch_weight.h). */
 #include "ops/branch_weight.h"
 #include "ops/elementwise.h"
+#include "ops/kernel_product.h"
 #include "ops/op_list.h"
 
 enum { MASKS = 4 };
@@ -45,15 +46,11 @@ int branch_weight_tensors(unsigned branches, struct shape weight, struct op_para
 /* One row of the weight (an output channel), and where things stand in it. */
 struct row {
     struct shape weight;
-    int taps, middle;
     size_t size; /* of a row */
 };
 
 static struct row row_of(struct shape weight) {
-    return (struct row){.weight = weight,
-                        .taps = weight.h * weight.w,
-                        .middle = BRANCH_EXPANSION * weight.c,
-                        .size = (size_t)(weight.h * weight.w * weight.c)};
+    return (struct row){.weight = weight, .size = (size_t)(weight.h * weight.w * weight.c)};
 }
 
 /* Where element `k` of a 3x3 mask lies in the kernel; -1 outside of it. */
@@ -80,15 +77,14 @@ static void sum_row(const struct row *row, unsigned branches, float *const *tens
             if (masks[m][k] != 0)
                 add_scaled(sum + (size_t)tap_of(row, k) * (size_t)c, point, masks[m][k], c);
     }
-    if (branches & BRANCH_EXPAND) {
-        const float *expand = tensors[next];
-        const float *project = tensors[next + 1] + (size_t)out * (size_t)(row->taps * row->middle);
-        for (int t = 0; t < row->taps; t++)
-            for (int j = 0; j < row->middle; j++)
-                add_scaled(sum + (size_t)t * (size_t)c, expand + (size_t)j * (size_t)c,
-                           project[(size_t)t * (size_t)row->middle + (size_t)j], c);
-    }
     if (branches & BRANCH_IDENTITY) sum[(size_t)tap_of(row, 4) * (size_t)c + (size_t)out] += 1;
+}
+
+/* The kernels of the branch "expand"; its tensors are the last two. */
+static struct kernel_pair expand_pair(struct shape weight) {
+    int middle = BRANCH_EXPANSION * weight.c;
+    return (struct kernel_pair){shape_dense(middle, 1, 1, weight.c),
+                                shape_dense(weight.n, weight.h, weight.w, middle)};
 }
 
 void branch_weight_sum(unsigned branches, struct shape weight, float *const *tensors, float *sum) {
@@ -96,6 +92,10 @@ void branch_weight_sum(unsigned branches, struct shape weight, float *const *ten
 #pragma omp parallel for schedule(static) if (elementwise_is_large(shape_floats(weight)))
     for (int out = 0; out < weight.n; out++)
         sum_row(&row, branches, tensors, out, sum + (size_t)out * row.size);
+    if (!(branches & BRANCH_EXPAND)) return;
+    struct op_parameter wanted[BRANCH_MAX_TENSORS];
+    int count = branch_weight_tensors(branches, weight, wanted);
+    kernel_product_add(expand_pair(weight), tensors[count - 1], tensors[count], sum);
 }
 
 static unsigned branches_of(const double *attribute) {
@@ -149,34 +149,6 @@ static void mask_gradient(const struct op_call *call, const struct row *row, int
                            masks[mask][k], row->weight.c);
 }
 
-static void expand_gradient(const struct op_call *call, const struct row *row, int input) {
-    float *to = call->grad_input[input];
-    const float *project = call->input[input + 1];
-    size_t c = (size_t)row->weight.c, middle = (size_t)row->middle, taps = (size_t)row->taps;
-    if (!to) return;
-    if (!call->accumulate[input]) memset(to, 0, middle * c * sizeof *to);
-#pragma omp parallel for schedule(static)
-    for (size_t j = 0; j < middle; j++)
-        for (size_t t = 0; t < (size_t)row->weight.n * taps; t++)
-            add_scaled(to + j * c, call->grad_output + t * c, project[t * middle + j],
-                       row->weight.c);
-}
-
-static void project_gradient(const struct op_call *call, const struct row *row, int input) {
-    float *to = call->grad_input[input];
-    const float *expand = call->input[input - 1];
-    size_t c = (size_t)row->weight.c, middle = (size_t)row->middle;
-    if (!to) return;
-#pragma omp parallel for schedule(static)
-    for (size_t t = 0; t < (size_t)row->weight.n * (size_t)row->taps; t++)
-        for (size_t j = 0; j < middle; j++) {
-            float sum = 0;
-            for (size_t i = 0; i < c; i++)
-                sum += call->grad_output[t * c + i] * expand[j * c + i];
-            elementwise_store(to + t * middle + j, sum, call->accumulate[input]);
-        }
-}
-
 static void branch_weight_backward(const struct op_call *call) {
     struct row row = row_of(call->output_shape);
     unsigned branches = branches_of(call->attribute);
@@ -188,8 +160,11 @@ static void branch_weight_backward(const struct op_call *call) {
     for (int m = 0; m < MASKS; m++)
         if (has_mask(branches, m)) mask_gradient(call, &row, m, next++);
     if (branches & BRANCH_EXPAND) {
-        expand_gradient(call, &row, next);
-        project_gradient(call, &row, next + 1);
+        struct kernel_pair pair = expand_pair(call->output_shape);
+        kernel_product_first_gradient(pair, call->grad_output, call->input[next + 1],
+                                      call->grad_input[next], call->accumulate[next]);
+        kernel_product_second_gradient(pair, call->grad_output, call->input[next],
+                                       call->grad_input[next + 1], call->accumulate[next + 1]);
     }
 }
 

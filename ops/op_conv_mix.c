@@ -2,15 +2,16 @@
  * The merged mixed convolution: a slot's output where candidates are convolutions. A weighted sum
  * of convolutions of the same input is one convolution with the weighted sum of their kernels,
  * each padded with zeros to the largest; a kernel with groups is a dense one with zeros between
- * the groups. So is its gradient: each candidate's kernel gets a crop of the merged kernel's
- * gradient, and its weight the inner product of that crop with the kernel. Candidates' outputs are
- * never there.
+ * the groups; two convolutions in a row are one with the product of their kernels. So is its
+ * gradient: each candidate's kernel gets a crop of the merged kernel's gradient, and its weight the
+ * inner product of that crop with the kernel. Candidates' outputs are never there.
  *
  * Convolutions are of stride 1, without dilation, and keep the size of their input.
  */
 #include "ops/op_conv_mix.h"
 #include "ops/block_sum.h"
 #include "ops/elementwise.h"
+#include "ops/kernel_product.h"
 #include "ops/op_conv.h"
 #include "ops/op_list.h"
 #include "ops/weighted_sum.h"
@@ -19,6 +20,10 @@ struct conv_term {
     const int *field; /* of enum conv_mix_field */
     float weight;     /* of the mixture */
     int kernel_h, kernel_w, groups;
+    const float *kernel; /* its weight, or the product */
+    float *product;      /* of a pair that is switched on, followed by its gradient; else NULL */
+    float *gradient;     /* backward: of the kernel; NULL: not wanted */
+    bool accumulate;
     int merged; /* index of the convolution that does it; -1: switched off */
     double dot; /* <gradient, output of the convolution> */
 };
@@ -39,7 +44,8 @@ struct conv_mix {
     struct merged *merged;
     double *sums; /* of each term and output channel, then of the plain ones by block */
     float *kernel, *grad_kernel, *bias, *grad_bias;
-    void *work; /* of the convolutions */
+    float *products; /* of each pair: the product, then its gradient */
+    void *work;      /* of the convolutions */
 };
 
 static bool conv_mix_shape(const double *attribute, const struct shape *inputs, int input_count,
@@ -60,12 +66,19 @@ static const int *field_of(const struct op_call *call, int term) {
     return call->list + term * CONV_MIX_FIELDS;
 }
 
-static struct shape weight_shape(const struct op_call *call, const int *field) {
+static struct kernel_pair pair_of(const struct op_call *call, const int *field) {
+    return (struct kernel_pair){call->input_shape[field[CONV_MIX_BEFORE]],
+                                call->input_shape[field[CONV_MIX_WEIGHT]]};
+}
+
+/* Of the kernel that is merged. */
+static struct shape kernel_shape(const struct op_call *call, const int *field) {
+    if (field[CONV_MIX_BEFORE] >= 0) return kernel_product_shape(pair_of(call, field));
     return call->input_shape[field[CONV_MIX_WEIGHT]];
 }
 
 static int groups_of(const struct op_call *call, const int *field) {
-    return call->input_shape[field[CONV_MIX_VALUE]].c / weight_shape(call, field).c;
+    return call->input_shape[field[CONV_MIX_VALUE]].c / kernel_shape(call, field).c;
 }
 
 static struct conv2d_shape describe(const struct op_call *call, int value, int kernel_h,
@@ -99,7 +112,7 @@ static size_t kernel_room(const struct op_call *call) {
         for (int other = 0; other < count_terms(call); other++) {
             const int *at = field_of(call, other);
             if (at[CONV_MIX_WEIGHT] < 0 || at[CONV_MIX_VALUE] != dense.value) continue;
-            struct shape shape = weight_shape(call, at);
+            struct shape shape = kernel_shape(call, at);
             dense.kernel_h = shape.h > dense.kernel_h ? shape.h : dense.kernel_h;
             dense.kernel_w = shape.w > dense.kernel_w ? shape.w : dense.kernel_w;
         }
@@ -133,13 +146,22 @@ static size_t work_bytes(const struct op_call *call, enum op_pass pass) {
         int groups = groups_of(call, grouped);
         for (int part = 1; part <= groups; part++) {
             if (groups % part != 0) continue;
-            struct conv2d_shape shape = describe(call, value, weight_shape(call, rows).h,
-                                                 weight_shape(call, columns).w, part);
+            struct conv2d_shape shape = describe(call, value, kernel_shape(call, rows).h,
+                                                 kernel_shape(call, columns).w, part);
             size_t bytes = kernels_scratch(&shape, pass);
             most = bytes > most ? bytes : most;
         }
     }
     return most;
+}
+
+/* Of the products of all pairs and their gradients. */
+static size_t product_floats(const struct op_call *call) {
+    size_t floats = 0;
+    for (int t = 0; t < count_terms(call); t++)
+        if (field_of(call, t)[CONV_MIX_BEFORE] >= 0)
+            floats += 2 * shape_floats(kernel_shape(call, field_of(call, t)));
+    return floats;
 }
 
 /* Hands out `bytes` of scratch, which begins at `base` (NULL: only counts). */
@@ -169,6 +191,7 @@ static size_t lay_out(const struct op_call *call, void *base, struct conv_mix *m
     mix->grad_kernel = take(base, &used, kernel * sizeof(float));
     mix->bias = take(base, &used, out * sizeof(float));
     mix->grad_bias = take(base, &used, out * sizeof(float));
+    mix->products = take(base, &used, product_floats(call) * sizeof(float));
     mix->work = take(base, &used, 0);
     return used;
 }
@@ -205,7 +228,7 @@ static struct conv_term *next_term(const struct op_call *call, const struct conv
     for (int t = 0; t < mix->term_count; t++) {
         struct conv_term *term = &mix->terms[t];
         bool is_active = call->input[term->field[CONV_MIX_WEIGHT]] != NULL;
-        size_t floats = shape_floats(weight_shape(call, term->field));
+        size_t floats = shape_floats(kernel_shape(call, term->field));
         if (term->merged >= 0 || !is_active || floats <= most) continue;
         most = floats;
         found = term;
@@ -226,7 +249,7 @@ static void choose_merged(const struct op_call *call, struct conv_mix *mix) {
             bool is_active = call->input[field[CONV_MIX_WEIGHT]] != NULL;
             if (term->merged >= 0 || !is_active || field[CONV_MIX_VALUE] != merged.value) continue;
             struct merged joined = join(merged, term);
-            size_t apart = kernel_floats(call, &merged) + shape_floats(weight_shape(call, field));
+            size_t apart = kernel_floats(call, &merged) + shape_floats(kernel_shape(call, field));
             if (kernel_floats(call, &joined) > apart) continue;
             merged = joined;
             term->merged = mix->merged_count;
@@ -242,9 +265,33 @@ static float weight_of(const struct op_call *call, const int *field) {
     return (float)sum;
 }
 
+/* A convolution; the product of a pair goes to *products, which moves on. */
+static struct conv_term term_of(const struct op_call *call, const int *field, float weight,
+                                float **products) {
+    struct shape shape = kernel_shape(call, field);
+    int input = field[CONV_MIX_WEIGHT], before = field[CONV_MIX_BEFORE];
+    struct conv_term term = {.field = field,
+                             .weight = weight,
+                             .kernel_h = shape.h,
+                             .kernel_w = shape.w,
+                             .groups = groups_of(call, field),
+                             .kernel = call->input[input],
+                             .merged = -1};
+    if (before >= 0 && call->input[input]) {
+        size_t floats = shape_floats(shape);
+        memset(*products, 0, floats * sizeof **products);
+        kernel_product_add(pair_of(call, field), call->input[before], call->input[input],
+                           *products);
+        term.kernel = term.product = *products;
+        *products += 2 * floats;
+    }
+    return term;
+}
+
 static struct conv_mix conv_mix_of(const struct op_call *call) {
     struct conv_mix mix;
     lay_out(call, call->scratch, &mix);
+    float *products = mix.products;
     int convolution = 0, plain = 0;
     for (int t = 0; t < count_terms(call); t++) {
         const int *field = field_of(call, t);
@@ -254,13 +301,7 @@ static struct conv_mix conv_mix_of(const struct op_call *call) {
                                                       .weight = weight};
             mix.plain_field[plain++] = field;
         } else {
-            struct shape shape = weight_shape(call, field);
-            mix.terms[convolution++] = (struct conv_term){.field = field,
-                                                          .weight = weight,
-                                                          .kernel_h = shape.h,
-                                                          .kernel_w = shape.w,
-                                                          .groups = groups_of(call, field),
-                                                          .merged = -1};
+            mix.terms[convolution++] = term_of(call, field, weight, &products);
         }
     }
     choose_merged(call, &mix);
@@ -320,8 +361,7 @@ static void merge_kernels(const struct op_call *call, const struct conv_mix *mix
         for (int t = 0; t < mix->term_count; t++) {
             const struct conv_term *term = &mix->terms[t];
             if (term->merged != index) continue;
-            add_kernel(term, place_of(call, merged, term, channel),
-                       call->input[term->field[CONV_MIX_WEIGHT]], mix->kernel);
+            add_kernel(term, place_of(call, merged, term, channel), term->kernel, mix->kernel);
             int bias = term->field[CONV_MIX_BIAS];
             if (bias >= 0) mix->bias[channel] += term->weight * call->input[bias][channel];
         }
@@ -330,22 +370,19 @@ static void merge_kernels(const struct op_call *call, const struct conv_mix *mix
 
 /* Stores (or adds) the gradient of the term's kernel where it is wanted; returns the inner product
  * of the crop with the kernel. */
-static double crop_gradient(const struct op_call *call, const struct conv_term *term,
-                            struct place place, const float *grad_kernel) {
-    int input = term->field[CONV_MIX_WEIGHT];
-    const float *weight = call->input[input];
-    float *grad_weight = call->grad_input[input];
-    const bool accumulate = call->accumulate[input];
+static double crop_gradient(const struct conv_term *term, struct place place,
+                            const float *grad_kernel) {
     double dot = 0;
     for (int y = 0; y < term->kernel_h; y++)
         for (int x = 0; x < term->kernel_w; x++) {
             size_t at = place.from + (size_t)y * place.from_row + (size_t)x * place.from_tap;
             const float *crop =
                 grad_kernel + place.to + (size_t)y * place.to_row + (size_t)x * place.to_tap;
-            dot += block_dot(crop, weight + at, place.from_tap);
-            if (!grad_weight) continue;
+            dot += block_dot(crop, term->kernel + at, place.from_tap);
+            if (!term->gradient) continue;
             for (size_t i = 0; i < place.from_tap; i++)
-                elementwise_store(grad_weight + at + i, term->weight * crop[i], accumulate);
+                elementwise_store(term->gradient + at + i, term->weight * crop[i],
+                                  term->accumulate);
         }
     return dot;
 }
@@ -360,6 +397,29 @@ static double crop_bias(const struct op_call *call, const struct conv_term *term
     return (double)grad_bias[channel] * (double)call->input[input][channel];
 }
 
+/* Where the gradient of a term's kernel goes. */
+static void place_gradient(const struct op_call *call, struct conv_term *term) {
+    int input = term->field[CONV_MIX_WEIGHT], before = term->field[CONV_MIX_BEFORE];
+    term->gradient = call->grad_input[input];
+    term->accumulate = call->accumulate[input];
+    if (!term->product) return;
+    bool is_wanted = term->gradient || call->grad_input[before];
+    size_t floats = shape_floats(kernel_shape(call, term->field));
+    term->gradient = is_wanted ? term->product + floats : NULL;
+    term->accumulate = false;
+}
+
+/* From the gradient of a product to those of the pair. */
+static void split_product(const struct op_call *call, const struct conv_term *term) {
+    int input = term->field[CONV_MIX_WEIGHT], before = term->field[CONV_MIX_BEFORE];
+    if (!term->product || !term->gradient) return;
+    struct kernel_pair pair = pair_of(call, term->field);
+    kernel_product_first_gradient(pair, term->gradient, call->input[input],
+                                  call->grad_input[before], call->accumulate[before]);
+    kernel_product_second_gradient(pair, term->gradient, call->input[before],
+                                   call->grad_input[input], call->accumulate[input]);
+}
+
 /* From the gradient of the merged kernel to those of its terms' kernels and weights. */
 static void split_gradient(const struct op_call *call, const struct conv_mix *mix, int index) {
     const struct merged *merged = &mix->merged[index];
@@ -370,12 +430,16 @@ static void split_gradient(const struct op_call *call, const struct conv_mix *mi
             const struct conv_term *term = &mix->terms[t];
             if (term->merged != index) continue;
             mix->sums[(size_t)t * (size_t)out + (size_t)channel] =
-                crop_gradient(call, term, place_of(call, merged, term, channel), mix->grad_kernel) +
+                crop_gradient(term, place_of(call, merged, term, channel), mix->grad_kernel) +
                 crop_bias(call, term, channel, mix->grad_bias);
         }
-    for (int t = 0; t < mix->term_count; t++)
-        for (int channel = 0; mix->terms[t].merged == index && channel < out; channel++)
-            mix->terms[t].dot += mix->sums[(size_t)t * (size_t)out + (size_t)channel];
+    for (int t = 0; t < mix->term_count; t++) {
+        struct conv_term *term = &mix->terms[t];
+        if (term->merged != index) continue;
+        for (int channel = 0; channel < out; channel++)
+            term->dot += mix->sums[(size_t)t * (size_t)out + (size_t)channel];
+        split_product(call, term);
+    }
 }
 
 /* --- Passes --------------------------------------------------------------------------------------
@@ -404,7 +468,7 @@ static bool wants_kernel(const struct op_call *call, const struct conv_mix *mix,
     for (int t = 0; t < mix->term_count; t++) {
         const int *field = mix->terms[t].field;
         if (mix->terms[t].merged != index) continue;
-        wants = wants || call->grad_input[field[CONV_MIX_WEIGHT]];
+        wants = wants || mix->terms[t].gradient;
         wants = wants || (field[CONV_MIX_BIAS] >= 0 && call->grad_input[field[CONV_MIX_BIAS]]);
     }
     return wants;
@@ -453,6 +517,8 @@ static void conv_mix_backward(const struct op_call *call) {
     float *grad_p = call->grad_input[0];
     if (grad_p && !call->accumulate[0])
         memset(grad_p, 0, shape_floats(call->input_shape[0]) * sizeof *grad_p);
+    for (int t = 0; t < mix.term_count; t++)
+        place_gradient(call, &mix.terms[t]);
     for (int i = 0; i < mix.merged_count; i++)
         backward_merged(call, &mix, i);
     clear_unused(call, &mix);

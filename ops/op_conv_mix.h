@@ -14,6 +14,8 @@ enum conv_mix_field {
     CONV_MIX_WEIGHT, /* input number of the convolution's weight; -1: the tensor itself is the term
                       */
     CONV_MIX_BIAS,   /* input number of the convolution's bias; -1: none */
+    CONV_MIX_BEFORE, /* input number of the weight of another convolution before this one, so that
+                        both are a pair with a product (kernel_product.h); -1: none */
     CONV_MIX_FIELDS
 };
 

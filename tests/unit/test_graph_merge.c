@@ -3,6 +3,7 @@
 #include "core/random.h"
 #include "eval/model.h"
 #include "ops/graph_merge.h"
+#include "ops/op_conv_mix.h"
 #include "ops/op_list.h"
 #include "results/text.h"
 #include "tests/support/search_setup.h"
@@ -67,6 +68,36 @@ static void add_candidates(struct text *text, struct random *random, int in, int
         add_convolution(text, random, "", in % 2 == 0 && out % 2 == 0);
         text_add(text, "\n");
     }
+}
+
+/* Two convolutions in a row to `out` channels of a slot that has a dense 5x5 convolution too. */
+static void add_factorized(struct text *text, struct random *random, int number) {
+    static const char *const kernels[][2] = {
+        {"[3, 1]", "[1, 3]"}, {"[1, 5]", "[5, 1]"}, {"[5, 1]", "[1, 3]"}, {"1", "5"},
+        {"5", "1"},           {"1", "1"},           {"[1, 3]", "3"},      {"[3, 1]", "3"}};
+    const char *const *kernel = kernels[random_below(random, 8)];
+    text_format(text, "    - seq: {do: [conv: {kernel: %s, out: %d, bias: %s}, ", kernel[0],
+                2 + (int)random_below(random, 9), random_below(random, 4) ? "false" : "true");
+    text_format(text, "conv: {kernel: %s, bias: %s}], name: factorized%d}\n", kernel[1],
+                random_below(random, 2) ? "false" : "true", number);
+}
+
+static struct space *factorized_space(struct random *random) {
+    struct error error = {0};
+    struct text text = {0};
+    int in = 3 + (int)random_below(random, 14), out = 2 + (int)random_below(random, 16);
+    text_format(&text,
+                "space: factorized\nquantizers: {activations: lsq}\nnetwork:\n"
+                "  - conv: {out: %d, kernel: 3}\n  - choose: {out: %d, among: outer}\n"
+                "  - conv: {out: 12, kernel: 1}\n  - pixel_shuffle: {scale: scale}\n"
+                "choices:\n  outer:\n    - conv: {kernel: 5}\n    - conv: {kernel: 1}\n",
+                in, out);
+    for (int i = 0; i < 3; i++)
+        add_factorized(&text, random, i);
+    struct space *space = text_space(text.data, &error);
+    search_setup_need(space != NULL, &error);
+    text_free(&text);
+    return space;
 }
 
 static struct space *random_space(struct random *random) {
@@ -199,6 +230,16 @@ static int count_nodes(const struct trained *trained, const struct op *op) {
     return count;
 }
 
+/* The same branches in both. */
+static void switch_off_some(struct trained *apart, struct trained *merged, struct random *random) {
+    const struct network *network = apart->model.network;
+    for (int i = 0; i < network->branch_count; i++) {
+        bool on = random_below(random, 3);
+        plan_set_branch(apart->model.plan, network->branches[i].branch, on);
+        plan_set_branch(merged->model.plan, merged->model.network->branches[i].branch, on);
+    }
+}
+
 /* Float, direct, noise for each candidate, noise for each slot. */
 static void random_slots_give_the_same_loss_and_gradients(void **state) {
     (void)state;
@@ -218,12 +259,7 @@ static void random_slots_give_the_same_loss_and_gradients(void **state) {
         merged_slots += count_nodes(&merged, &op_conv_mix);
         plain_slots += count_nodes(&merged, &op_mix);
         compare(&apart, &merged);
-        const struct network *network = apart.model.network;
-        for (int i = 0; i < network->branch_count; i++) {
-            bool on = random_below(&random, 3);
-            plan_set_branch(apart.model.plan, network->branches[i].branch, on);
-            plan_set_branch(merged.model.plan, merged.model.network->branches[i].branch, on);
-        }
+        switch_off_some(&apart, &merged, &random);
         compare(&apart, &merged);
         close_network(&apart);
         close_network(&merged);
@@ -231,6 +267,43 @@ static void random_slots_give_the_same_loss_and_gradients(void **state) {
     }
     assert_true(merged_slots >= 90);
     assert_true(plain_slots <= 25);
+}
+
+/* Terms of mixtures that are pairs of convolutions. */
+static int count_pairs(const struct trained *trained) {
+    const struct graph *graph = trained->model.network->graph;
+    int count = 0;
+    for (size_t i = 0; i < graph->node_count; i++) {
+        const struct graph_node *node = &graph->nodes[i];
+        if (node->op != &op_conv_mix) continue;
+        for (int k = CONV_MIX_BEFORE; k < node->list_count; k += CONV_MIX_FIELDS)
+            count += node->list[k] >= 0;
+    }
+    return count;
+}
+
+static void factorized_candidates_give_the_same_loss_and_gradients(void **state) {
+    (void)state;
+    int pairs = 0;
+    for (int round = 0; round < 40; round++) {
+        struct random random = random_at(1, RANDOM_STREAM_TEST, 1000 + (uint64_t)round);
+        struct space *space = factorized_space(&random);
+        struct network_options options = {
+            .batch = 2, .height = 9, .width = 11, .precision = NETWORK_FLOAT};
+        struct trained apart = open_network(space, options, false);
+        struct trained merged = open_network(space, options, true);
+        assert_int_equal(count_pairs(&apart), 0);
+        pairs += count_pairs(&merged);
+        compare(&apart, &merged);
+        switch_off_some(&apart, &merged, &random);
+        compare(&apart, &merged);
+        assert_true(model_macs(&apart.model) == model_macs(&merged.model));
+        assert_true(plan_memory(apart.model.plan).macs == plan_memory(merged.model.plan).macs);
+        close_network(&apart);
+        close_network(&merged);
+        space_free(space);
+    }
+    assert_true(pairs >= 50);
 }
 
 static void a_merged_supernet_needs_less_memory(void **state) {
@@ -365,6 +438,7 @@ static void what_is_not_exact_is_left_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_slots_give_the_same_loss_and_gradients),
+        cmocka_unit_test(factorized_candidates_give_the_same_loss_and_gradients),
         cmocka_unit_test(a_merged_supernet_needs_less_memory),
         cmocka_unit_test(sites_and_costs_stay_those_of_the_network),
         cmocka_unit_test(what_is_not_exact_is_left_alone),
