@@ -60,3 +60,12 @@ double alpha_loss_at(struct alpha_loss *loss, const float *alpha, double bitops_
         }
     return scale * loss->bitops + entropy_weight * loss->entropy;
 }
+
+double alpha_loss_absolute(const float *alpha, int entries, double weight, float *gradient) {
+    double sum = 0;
+    for (int i = 0; i < entries; i++) {
+        sum += fabs((double)alpha[i]);
+        gradient[i] += (float)(weight * ((alpha[i] > 0) - (alpha[i] < 0)));
+    }
+    return sum;
+}

@@ -27,4 +27,7 @@ void alpha_loss_free(struct alpha_loss *loss);
 double alpha_loss_at(struct alpha_loss *loss, const float *alpha, double bitops_weight,
                      double entropy_weight, float *gradient);
 
+/* sum |alpha| of all slots in a row of `entries`; adds `weight` times its gradient (0 at 0). */
+double alpha_loss_absolute(const float *alpha, int entries, double weight, float *gradient);
+
 #endif

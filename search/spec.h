@@ -22,6 +22,9 @@ struct spec_integers {
 /* Named entropy schedules of the alpha loss. */
 enum spec_entropy { ENTROPY_QUANTNAS, ENTROPY_CONSTANT, ENTROPY_LINEAR, ENTROPY_SCHEDULES };
 
+/* What is added to alpha's loss with search.entropy_penalty; `own`: what the strategy says. */
+enum spec_regularizer { REGULARIZER_OWN, REGULARIZER_ENTROPY, REGULARIZER_L1, REGULARIZER_NONE };
+
 struct spec_data {
     const char *train, *valid;   /* "leaves", a folder or a picture */
     struct spec_texts test;      /* the same; empty: the validation images */
@@ -42,8 +45,10 @@ struct spec_search {
     int noise_activations;       /* 0 per_candidate, 1 per_slot */
     bool merge;                  /* mixtures of convolutions as one convolution */
     double bitops_penalty, entropy_penalty;
-    int entropy_schedule;             /* enum spec_entropy */
-    struct training_settings weights; /* its steps are epochs * steps_per_epoch */
+    int entropy_schedule;                /* enum spec_entropy */
+    int regularizer;                     /* enum spec_regularizer */
+    double temperature, temperature_end; /* of draws; 0: the strategy's own */
+    struct training_settings weights;    /* its steps are epochs * steps_per_epoch */
     double alpha_learning_rate, alpha_beta1, alpha_beta2, alpha_weight_decay;
     double alpha_deviation;  /* of the initial logits */
     int trials, trial_steps; /* black-box strategies */

@@ -12,6 +12,7 @@ static const char *const noises[] = {"normal", "uniform", NULL};
 static const char *const gradients[] = {"straight_through", "detached", NULL};
 static const char *const noise_activations[] = {"per_candidate", "per_slot", NULL};
 static const char *const entropies[] = {"quantnas", "constant", "linear", NULL};
+static const char *const regularizers[] = {"own", "entropy", "l1", "none", NULL};
 static const char *const smalls[] = {"refuse", "skip", NULL};
 static const char *const origins[] = {"scratch", "supernet", NULL};
 
@@ -122,9 +123,16 @@ const struct spec_setting spec_settings[] = {
     {"search.bitops_penalty", SPEC_REAL, AT(search.bitops_penalty), 0, 1000, "1e-3", NULL,
      "weight of the expected BitOps, relative to their value at the start, in alpha's loss"},
     {"search.entropy_penalty", SPEC_REAL, AT(search.entropy_penalty), 0, 1000, "1e-3", NULL,
-     "weight of the sum of the slots' entropies in alpha's loss"},
+     "weight of the regularizer in alpha's loss"},
     {"search.entropy_schedule", SPEC_CHOICE, AT(search.entropy_schedule), 0, 0, "quantnas",
      entropies, "course of the entropy penalty after the warm-up"},
+    {"search.regularizer", SPEC_CHOICE, AT(search.regularizer), 0, 0, "own", regularizers,
+     "of differentiable strategies: the sum of the slots' entropies, the sum of |alpha|, or none; "
+     "own: what the strategy's paper has"},
+    {"search.temperature", SPEC_REAL, AT(search.temperature), 0, 1000, "0", NULL,
+     "temperature of Gumbel draws in the first alpha step; 0: the strategy's own"},
+    {"search.temperature_end", SPEC_REAL, AT(search.temperature_end), 0, 1000, "0", NULL,
+     "the same in the last step; between them it changes linearly"},
     {"search.alpha_learning_rate", SPEC_REAL, AT(search.alpha_learning_rate), 1e-9, 10, "3e-4",
      NULL, "step size of alpha (Adam)"},
     {"search.alpha_beta1", SPEC_REAL, AT(search.alpha_beta1), 0, 0.9999, "0.5", NULL,

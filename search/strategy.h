@@ -55,7 +55,11 @@ extern const struct strategy *const strategy_table[];
 extern const int strategy_count;
 const struct strategy *strategy_find(const char *name); /* NULL: none of that name */
 
+extern const struct strategy strategy_darts;
+extern const struct strategy strategy_drnas;
+extern const struct strategy strategy_gdas;
 extern const struct strategy strategy_quantnas;
 extern const struct strategy strategy_random;
+extern const struct strategy strategy_snas;
 
 #endif

@@ -66,15 +66,79 @@ struct network_options supernet_options(const struct spec *spec) {
                                     .merge = spec->search.merge};
 }
 
-bool supernet_create(struct supernet *supernet, const struct search *search, struct error *error) {
+/* --- Drawn mixture weights -----------------------------------------------------------------------
+ */
+
+static struct relaxation_draw draw_of(const struct supernet *supernet, struct plan_step step,
+                                      int slot) {
+    return (struct relaxation_draw){step.seed, step.step, slot, supernet->temperature};
+}
+
+/* Draws the mixture weights of this pass into the graph, and switches off what has none. */
+static void relax(struct supernet *supernet, struct plan_step step) {
+    const struct relaxation *relaxation = supernet->relaxation;
+    const struct network *network = supernet->model.network;
+    const struct slots *slots = supernet->search->slots;
+    if (!relaxation) return;
+    for (int s = 0; s < slots->count; s++) {
+        struct relaxation_draw draw = draw_of(supernet, step, s);
+        relaxation->sample(&draw, parameter_values(supernet->parameters, network->alpha[s]),
+                           slots->items[s].entry_count,
+                           plan_value(supernet->model.plan, network->probabilities[s]));
+    }
+    if (!relaxation->is_hard) return;
+    for (int i = 0; i < network->branch_count; i++) {
+        const struct network_branch *branch = &network->branches[i];
+        const struct slot_candidate *candidate =
+            &slots->items[branch->slot].candidates[branch->candidate];
+        const float *p = plan_value(supernet->model.plan, network->probabilities[branch->slot]) +
+                         candidate->first;
+        bool is_chosen = false;
+        for (int b = 0; b < candidate->bits_count; b++)
+            is_chosen |= p[b] > 0;
+        plan_set_branch(supernet->model.plan, branch->branch, is_chosen);
+    }
+}
+
+/* Adds the gradient that came to the drawn weights to that of alpha. */
+static void pull_back(struct supernet *supernet, struct plan_step step) {
+    const struct network *network = supernet->model.network;
+    const struct slots *slots = supernet->search->slots;
+    for (int s = 0; s < slots->count; s++) {
+        struct relaxation_draw draw = draw_of(supernet, step, s);
+        int alpha = network->alpha[s];
+        supernet->relaxation->pull(&draw, parameter_values(supernet->parameters, alpha),
+                                   slots->items[s].entry_count,
+                                   plan_gradient(supernet->model.plan, network->probabilities[s]),
+                                   parameter_gradients(supernet->parameters, alpha));
+    }
+}
+
+/* The MACs of the last forward pass: branches that were off cost nothing. */
+static double executed_macs(const struct supernet *supernet) {
+    double all = plan_memory(supernet->model.plan).macs;
+    double share = all > 0 ? plan_executed(supernet->model.plan).macs / all : 1;
+    return model_macs(&supernet->model) * share;
+}
+
+/* --- The supernet --------------------------------------------------------------------------------
+ */
+
+bool supernet_create(struct supernet *supernet, const struct search *search,
+                     const struct relaxation *relaxation, struct error *error) {
     memset(supernet, 0, sizeof *supernet);
     const struct spec *spec = search->spec;
     const struct training_settings *settings = &spec->search.weights;
     struct network_options options = supernet_options(spec);
+    options.given_probabilities = relaxation != NULL;
+    unsigned want = WANT_WEIGHTS | (relaxation ? WANT_INPUTS : WANT_ALPHA);
     supernet->search = search;
+    supernet->relaxation = relaxation;
+    supernet->temperature = relaxation ? relaxation->first_temperature : 0;
+    supernet->regularizer = REGULARIZER_ENTROPY;
     supernet->parameters = parameters_create();
     if (!model_create(&supernet->model, search->space, supernet->parameters, &options,
-                      (enum model_loss)settings->loss, WANT_WEIGHTS | WANT_ALPHA, error) ||
+                      (enum model_loss)settings->loss, want, error) ||
         !create_samplers(supernet, error))
         return false;
     parameters_allocate(supernet->parameters);
@@ -126,34 +190,45 @@ void supernet_weight_step(struct supernet *supernet, int64_t step, double rate,
     const struct training_settings *settings = &supernet->search->spec->search.weights;
     struct training training = {settings, &supernet->model, &supernet->weight_sampler,
                                 supernet->parameters, supernet->weight_optimizer};
+    double macs = point->macs;
+    relax(supernet, numbered(supernet, step, 0));
     training_step(&training, (uint64_t)step, numbered(supernet, step, 0),
                   settings->learning_rate * rate * schedule_at(&supernet->schedule, (double)step),
                   point);
+    point->macs = macs + 3 * executed_macs(supernet);
 }
 
 double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, double bitops_weight,
-                           double entropy_weight) {
+                           double regularizer_weight) {
+    const float *alpha = supernet_alpha(supernet);
+    int entries = supernet->search->slots->entry_count;
+    bool has_entropy = supernet->regularizer == REGULARIZER_ENTROPY;
+    relax(supernet, step);
     double loss = model_forward(&supernet->model, step);
     supernet->alpha_reconstruction = loss;
     if (!isfinite(loss)) return loss;
     parameters_zero_gradients(supernet->parameters);
-    plan_backward(supernet->model.plan, supernet->model.loss, WANT_ALPHA);
-    size_t entries = (size_t)supernet->search->slots->entry_count;
-    memset(supernet->alpha_gradient, 0, entries * sizeof(float));
-    loss += alpha_loss_at(supernet->alpha_loss, supernet_alpha(supernet), bitops_weight,
-                          entropy_weight, supernet->alpha_gradient);
+    plan_backward(supernet->model.plan, supernet->model.loss,
+                  supernet->relaxation ? WANT_INPUTS : WANT_ALPHA);
+    if (supernet->relaxation) pull_back(supernet, step);
+    memset(supernet->alpha_gradient, 0, (size_t)entries * sizeof(float));
+    loss += alpha_loss_at(supernet->alpha_loss, alpha, bitops_weight,
+                          has_entropy ? regularizer_weight : 0, supernet->alpha_gradient);
+    if (supernet->regularizer == REGULARIZER_L1)
+        loss += regularizer_weight *
+                alpha_loss_absolute(alpha, entries, regularizer_weight, supernet->alpha_gradient);
     add_gradient(supernet, supernet->alpha_gradient);
     return loss;
 }
 
 void supernet_alpha_step(struct supernet *supernet, int64_t step, double rate, double bitops_weight,
-                         double entropy_weight, struct loop_point *point) {
+                         double regularizer_weight, struct loop_point *point) {
     struct parameters *parameters = supernet->parameters;
     struct plan_step plan_step = numbered(supernet, step, 1);
     size_t count = parameters->sizes[PARAMETER_ALPHA];
     model_load(&supernet->model, &supernet->alpha_sampler, (uint64_t)step);
-    double loss = supernet_alpha_loss(supernet, plan_step, bitops_weight, entropy_weight);
-    point->macs += 3 * model_macs(&supernet->model);
+    double loss = supernet_alpha_loss(supernet, plan_step, bitops_weight, regularizer_weight);
+    point->macs += 3 * executed_macs(supernet);
     if (!isfinite(loss) ||
         !isfinite(gradient_norm(parameters->gradients[PARAMETER_ALPHA], count))) {
         training_report_nonfinite(&supernet->model, plan_step, loss, point);

@@ -5,6 +5,7 @@
 
 #include "eval/model.h"
 #include "search/alpha_loss.h"
+#include "search/relaxation.h"
 #include "search/strategy.h"
 
 struct supernet {
@@ -15,27 +16,32 @@ struct supernet {
     struct optimizer *weight_optimizer, *alpha_optimizer;
     struct schedule schedule;
     struct alpha_loss *alpha_loss;
-    float *alpha, *alpha_gradient; /* of all slots in a row (alpha itself has gaps) */
-    double alpha_reconstruction;   /* loss of the last alpha step on its half of the data */
+    const struct relaxation *relaxation; /* NULL: softmax */
+    double temperature;                  /* of the next draws */
+    enum spec_regularizer regularizer;   /* not REGULARIZER_OWN */
+    float *alpha, *alpha_gradient;       /* of all slots in a row (alpha itself has gaps) */
+    double alpha_reconstruction;         /* loss of the last alpha step on its half of the data */
 };
 
 /* How the spec wants the supernet built. */
 struct network_options supernet_options(const struct spec *spec);
-/* Builds, initializes and plans it as the spec says. Free with supernet_free, also after failure.
- */
-bool supernet_create(struct supernet *supernet, const struct search *search, struct error *error);
+/* Builds, initializes and plans it as the spec says; its regularizer is the entropy. Free with
+ * supernet_free, also after failure. */
+bool supernet_create(struct supernet *supernet, const struct search *search,
+                     const struct relaxation *relaxation, struct error *error);
 void supernet_free(struct supernet *supernet);
 
-/* One step of the weights, or of alpha with the given weights of BitOps and entropy in its loss.
+/* One step of the weights, or of alpha with the given weights of BitOps and regularizer in its
+ * loss. A relaxation draws mixture weights for each of both.
  * When the loss or gradient is not finite, nothing is changed and `point` says so. */
 void supernet_weight_step(struct supernet *supernet, int64_t step, double rate,
                           struct loop_point *point);
 void supernet_alpha_step(struct supernet *supernet, int64_t step, double rate, double bitops_weight,
-                         double entropy_weight, struct loop_point *point);
+                         double regularizer_weight, struct loop_point *point);
 /* Alpha's whole loss on what is loaded in the model, and its gradient into the parameters'
  * gradients (which are zeroed first). */
 double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, double bitops_weight,
-                           double entropy_weight);
+                           double regularizer_weight);
 
 size_t supernet_arrays(struct supernet *supernet, struct checkpoint_array *arrays);
 /* Adds expected BitOps and entropies of the present alpha. */

@@ -38,7 +38,8 @@ static bool create_search(struct workload *workload, struct error *error) {
                                        .train = &workload->dataset,
                                        .valid = &workload->dataset,
                                        .cost = workload->cost};
-    return workload->search.slots && supernet_create(&workload->supernet, &workload->search, error);
+    return workload->search.slots &&
+           supernet_create(&workload->supernet, &workload->search, NULL, error);
 }
 
 /* As a run would begin with: a float network's initial values, or the quantizers fitted to them. */

@@ -34,6 +34,10 @@ struct network_options {
     /* Convolutions that are trained as branches have one weight of their own, "<path>.weight";
      * always so in NETWORK_QUANTIZED. network_fold_branches gives it the branches' sum. */
     bool folded;
+    /* Supernet: the probabilities of a slot are an input of the graph instead of the softmax of its
+     * logits: whoever runs it fills them before each forward pass, and gets their gradients with
+     * WANT_INPUTS. */
+    bool given_probabilities;
     bool observe; /* keep the input of every quantizable convolution as an output */
 };
 
@@ -106,7 +110,7 @@ struct network {
     int tensor_count;
     /* Supernet only, one for each slot of space_slots: */
     int *alpha;         /* parameter index of the slot's logits "<slot>.alpha" (1x1x1xentries) */
-    int *probabilities; /* value index of their softmax, an output of the graph */
+    int *probabilities; /* value index of their softmax (or input), an output of the graph */
     struct network_branch *branches; /* a tied choice has one in each of its places */
     int branch_count;
     struct arena arena;

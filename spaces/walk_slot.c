@@ -148,12 +148,17 @@ int walk_probabilities(struct walk *walk, const struct step *step, int slot) {
     const char *name = arena_format(&walk->arena, "%s.alpha", at->name);
     int alpha = parameters_add(network->parameters, name, &wanted, walk_error(walk, step));
     if (alpha < 0) return walk_fail(walk, step);
-    int logits = graph_parameter(network->graph, alpha);
-    const char *softmax = arena_format(&walk->arena, "%s.probabilities", at->name);
-    /* Whatever branches are switched off, another place of a tied slot may need it. */
-    int last = graph_set_branch(network->graph, 0);
-    int value = walk_node(walk, step, softmax, "softmax", NULL, NULL, 0, &logits, 1);
-    graph_set_branch(network->graph, last);
+    const char *values = arena_format(&walk->arena, "%s.probabilities", at->name);
+    int value;
+    if (network->options.given_probabilities) {
+        value = graph_input(network->graph, values, wanted.shape, true);
+    } else {
+        int logits = graph_parameter(network->graph, alpha);
+        /* Whatever branches are switched off, another place of a tied slot may need it. */
+        int last = graph_set_branch(network->graph, 0);
+        value = walk_node(walk, step, values, "softmax", NULL, NULL, 0, &logits, 1);
+        graph_set_branch(network->graph, last);
+    }
     if (value < 0) return -1;
     walk->probabilities[slot] = value;
     if (walk->finding) return value;

@@ -174,6 +174,22 @@ static const char *const common[] = {
 };
 
 static const struct row rows[] = {
+    {"darts",
+     0.9,
+     {"search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",
+      "search.alpha_learning_rate=0.015", "search.bitops_penalty=2e-4"}},
+    {"drnas",
+     0.9,
+     {"search.epochs=30", "search.steps_per_epoch=20", "search.warm_up=5",
+      "search.alpha_learning_rate=0.03", "search.bitops_penalty=2e-4"}},
+    {"gdas",
+     0.9,
+     {"search.epochs=40", "search.steps_per_epoch=20", "search.warm_up=5",
+      "search.alpha_learning_rate=0.03", "search.bitops_penalty=2e-4"}},
+    {"snas",
+     0.9,
+     {"search.epochs=30", "search.steps_per_epoch=20", "search.warm_up=5",
+      "search.alpha_learning_rate=0.03", "search.bitops_penalty=2e-4"}},
     {"quantnas",
      0.9,
      {"search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",

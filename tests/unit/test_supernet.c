@@ -56,7 +56,8 @@ struct opened {
 static void open_supernet(struct opened *opened, const char *text, const char *const *settings) {
     struct error error = {0};
     search_setup_open(&opened->setup, text, settings);
-    search_setup_need(supernet_create(&opened->supernet, &opened->setup.search, &error), &error);
+    search_setup_need(supernet_create(&opened->supernet, &opened->setup.search, NULL, &error),
+                      &error);
 }
 
 static void close_supernet(struct opened *opened) {

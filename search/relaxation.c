@@ -1,0 +1,161 @@
+#include "search/relaxation.h"
+#include "core/random.h"
+#include "search/dirichlet.h"
+#include <math.h>
+
+/* Slots of one pass draw from rows of their own. The high bit keeps them apart from what else a
+ * strategy draws. */
+static struct random random_of(const struct relaxation_draw *draw) {
+    uint64_t row = (uint64_t)1 << 63 | draw->pass << 16 | (uint64_t)draw->slot;
+    return random_at(draw->seed, RANDOM_STREAM_STRATEGY, row);
+}
+
+/* In the open interval: both logarithms are finite. */
+static double uniform_inside(struct random *random) {
+    return (random_next(random) + 0.5) * 0x1p-32;
+}
+
+static double gumbel(struct random *random) {
+    return -log(-log(uniform_inside(random)));
+}
+
+/* A draw is made again in every pass over it, so that no call needs memory. */
+struct gumbel_softmax {
+    double largest, sum, temperature;
+    int argmax;
+};
+
+static struct gumbel_softmax gumbel_prepare(const struct relaxation_draw *draw, const float *alpha,
+                                            int count) {
+    struct gumbel_softmax soft = {-INFINITY, 0, draw->temperature, 0};
+    struct random random = random_of(draw);
+    for (int i = 0; i < count; i++) {
+        double value = (double)alpha[i] + gumbel(&random);
+        if (!(value > soft.largest)) continue;
+        soft.largest = value;
+        soft.argmax = i;
+    }
+    random = random_of(draw);
+    for (int i = 0; i < count; i++)
+        soft.sum += exp(((double)alpha[i] + gumbel(&random) - soft.largest) / soft.temperature);
+    return soft;
+}
+
+static double gumbel_entry(const struct gumbel_softmax *soft, float alpha, struct random *random) {
+    return exp(((double)alpha + gumbel(random) - soft->largest) / soft->temperature) / soft->sum;
+}
+
+static void gumbel_sample(const struct relaxation_draw *draw, const float *alpha, int count,
+                          float *p) {
+    struct gumbel_softmax soft = gumbel_prepare(draw, alpha, count);
+    struct random random = random_of(draw);
+    for (int i = 0; i < count; i++)
+        p[i] = (float)gumbel_entry(&soft, alpha[i], &random);
+}
+
+/* dL/dalpha_j = p_j (dL/dp_j - sum_i p_i dL/dp_i) / temperature; where it is hard, the
+ * gradients of entries that are not chosen count as 0. */
+static void gumbel_pull_some(const struct relaxation_draw *draw, const float *alpha, int count,
+                             const float *p_gradient, bool is_hard, float *gradient) {
+    struct gumbel_softmax soft = gumbel_prepare(draw, alpha, count);
+    struct random random = random_of(draw);
+    double mean = 0;
+    for (int i = 0; i < count; i++) {
+        double p = gumbel_entry(&soft, alpha[i], &random);
+        if (!is_hard || i == soft.argmax) mean += p * (double)p_gradient[i];
+    }
+    random = random_of(draw);
+    for (int i = 0; i < count; i++) {
+        double p = gumbel_entry(&soft, alpha[i], &random);
+        double own = !is_hard || i == soft.argmax ? (double)p_gradient[i] : 0;
+        gradient[i] += (float)(p * (own - mean) / soft.temperature);
+    }
+}
+
+static void gumbel_pull(const struct relaxation_draw *draw, const float *alpha, int count,
+                        const float *p_gradient, float *gradient) {
+    gumbel_pull_some(draw, alpha, count, p_gradient, false, gradient);
+}
+
+static void hard_sample(const struct relaxation_draw *draw, const float *alpha, int count,
+                        float *p) {
+    struct gumbel_softmax soft = gumbel_prepare(draw, alpha, count);
+    for (int i = 0; i < count; i++)
+        p[i] = i == soft.argmax;
+}
+
+static void hard_pull(const struct relaxation_draw *draw, const float *alpha, int count,
+                      const float *p_gradient, float *gradient) {
+    gumbel_pull_some(draw, alpha, count, p_gradient, true, gradient);
+}
+
+const struct relaxation relaxation_gumbel = {
+    .first_temperature = 1,
+    .last_temperature = 0.1,
+    .sample = gumbel_sample,
+    .pull = gumbel_pull,
+};
+const struct relaxation relaxation_hard_gumbel = {
+    .is_hard = true,
+    .first_temperature = 10,
+    .last_temperature = 0.1,
+    .sample = hard_sample,
+    .pull = hard_pull,
+};
+
+/* --- Dirichlet: p_i = z_i / sum z, z_i from Gamma(exp(alpha_i)) ----------------------------------
+ */
+
+/* The largest log z and the sum of z relative to it. */
+struct dirichlet {
+    double largest, sum;
+};
+
+static double log_z(float alpha, struct random *random) {
+    return dirichlet_log_gamma(exp((double)alpha), uniform_inside(random));
+}
+
+static struct dirichlet dirichlet_prepare(const struct relaxation_draw *draw, const float *alpha,
+                                          int count) {
+    struct dirichlet dirichlet = {-INFINITY, 0};
+    struct random random = random_of(draw);
+    for (int i = 0; i < count; i++)
+        dirichlet.largest = fmax(dirichlet.largest, log_z(alpha[i], &random));
+    random = random_of(draw);
+    for (int i = 0; i < count; i++)
+        dirichlet.sum += exp(log_z(alpha[i], &random) - dirichlet.largest);
+    return dirichlet;
+}
+
+static void dirichlet_sample(const struct relaxation_draw *draw, const float *alpha, int count,
+                             float *p) {
+    struct dirichlet dirichlet = dirichlet_prepare(draw, alpha, count);
+    struct random random = random_of(draw);
+    for (int i = 0; i < count; i++)
+        p[i] = (float)(exp(log_z(alpha[i], &random) - dirichlet.largest) / dirichlet.sum);
+}
+
+/* p is the softmax of log z: dL/dlog z_j = p_j (dL/dp_j - sum_i p_i dL/dp_i). */
+static void dirichlet_pull(const struct relaxation_draw *draw, const float *alpha, int count,
+                           const float *p_gradient, float *gradient) {
+    struct dirichlet dirichlet = dirichlet_prepare(draw, alpha, count);
+    struct random random = random_of(draw);
+    double mean = 0;
+    for (int i = 0; i < count; i++)
+        mean += exp(log_z(alpha[i], &random) - dirichlet.largest) / dirichlet.sum *
+                (double)p_gradient[i];
+    random = random_of(draw);
+    for (int i = 0; i < count; i++) {
+        double concentration = exp((double)alpha[i]), z = log_z(alpha[i], &random);
+        double p = exp(z - dirichlet.largest) / dirichlet.sum;
+        double slope = concentration * dirichlet_log_gamma_slope(concentration, z);
+        gradient[i] += (float)(p * ((double)p_gradient[i] - mean) * slope);
+    }
+}
+
+const struct relaxation relaxation_dirichlet = {
+    .first_temperature = 1,
+    .last_temperature = 1,
+    .sample = dirichlet_sample,
+    .pull = dirichlet_pull,
+};

@@ -1,0 +1,43 @@
+/*
+ * How the mixture weights p of a slot come from its logits alpha in a differentiable search where
+ * that is not the softmax alone: one draw of p for each pass, and the way of the loss's gradient
+ * back through that draw. With every relaxation the distribution over the entries that the search
+ * ends with, and that costs and entropy are taken of, is softmax(alpha).
+ */
+#ifndef TAMIS_SEARCH_RELAXATION_H
+#define TAMIS_SEARCH_RELAXATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What a draw depends on besides alpha: the same draw gives the same p. */
+struct relaxation_draw {
+    uint64_t seed, pass; /* each forward pass of a search has a number of its own */
+    int slot;
+    double temperature;
+};
+
+struct relaxation {
+    /* p is one-hot: only the chosen candidate runs. */
+    bool is_hard;
+    /* Temperature in the first and in the last alpha step, linear between; where the spec has none.
+     */
+    double first_temperature, last_temperature;
+    /* Both of `count` entries. */
+    void (*sample)(const struct relaxation_draw *draw, const float *alpha, int count, float *p);
+    /* Adds dL/dalpha to `gradient`, given dL/dp at the p of the same draw. */
+    void (*pull)(const struct relaxation_draw *draw, const float *alpha, int count,
+                 const float *p_gradient, float *gradient);
+};
+
+/* p = softmax((alpha + g) / temperature), g standard Gumbel (Jang, Gu, Poole, and Maddison, Mnih,
+ * Teh, both ICLR 2017). */
+extern const struct relaxation relaxation_gumbel;
+/* p = one-hot of argmax(alpha + g); backward as if the chosen entry were the above softmax's, and
+ * with the gradient of the chosen entry alone (GDAS, Dong and Yang, CVPR 2019, equations 3 to 5).
+ */
+extern const struct relaxation relaxation_hard_gumbel;
+/* p drawn from Dirichlet(exp(alpha)), with pathwise gradients (dirichlet.h). */
+extern const struct relaxation relaxation_dirichlet;
+
+#endif
