@@ -1,4 +1,10 @@
-/* How many threads work, and how work is divided so that sums do not depend on that number. */
+/*
+ * How many threads work, and how work is divided so that sums do not depend on that number.
+ *
+ * Every program that contains this file computes without denormal numbers (they count as zero), in
+ * all of its threads: a mixture weight that falls towards zero in a search, or the moments of a
+ * weight that gets no gradient any more, would otherwise make a step several times slower.
+ */
 #ifndef TAMIS_CORE_THREADS_H
 #define TAMIS_CORE_THREADS_H
 

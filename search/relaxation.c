@@ -97,10 +97,18 @@ const struct relaxation relaxation_gumbel = {
 };
 const struct relaxation relaxation_hard_gumbel = {
     .is_hard = true,
+    .needs_chosen_alone = true,
     .first_temperature = 10,
     .last_temperature = 0.1,
     .sample = hard_sample,
     .pull = hard_pull,
+};
+const struct relaxation relaxation_straight_through = {
+    .is_hard = true,
+    .first_temperature = 10,
+    .last_temperature = 0.1,
+    .sample = hard_sample,
+    .pull = gumbel_pull,
 };
 
 /* --- Dirichlet: p_i = z_i / sum z, z_i from Gamma(exp(alpha_i)) ----------------------------------

@@ -18,8 +18,9 @@ struct relaxation_draw {
 };
 
 struct relaxation {
-    /* p is one-hot: only the chosen candidate runs. */
-    bool is_hard;
+    /* p is one-hot: only the chosen candidate runs, in steps of the weights and, where alpha needs
+     * the gradient of the chosen entry alone, in those of alpha. */
+    bool is_hard, needs_chosen_alone;
     /* Temperature in the first and in the last alpha step, linear between; where the spec has none.
      */
     double first_temperature, last_temperature;
@@ -37,6 +38,9 @@ extern const struct relaxation relaxation_gumbel;
  * with the gradient of the chosen entry alone (GDAS, Dong and Yang, CVPR 2019, equations 3 to 5).
  */
 extern const struct relaxation relaxation_hard_gumbel;
+/* The same p, with the gradients of all entries (straight-through Gumbel-softmax of Jang, Gu,
+ * Poole). */
+extern const struct relaxation relaxation_straight_through;
 /* p drawn from Dirichlet(exp(alpha)), with pathwise gradients (dirichlet.h). */
 extern const struct relaxation relaxation_dirichlet;
 

@@ -47,6 +47,7 @@ struct spec_search {
     double bitops_penalty, entropy_penalty;
     int entropy_schedule;                /* enum spec_entropy */
     int regularizer;                     /* enum spec_regularizer */
+    int straight_through;                /* 0 all, 1 chosen */
     double temperature, temperature_end; /* of draws; 0: the strategy's own */
     struct training_settings weights;    /* its steps are epochs * steps_per_epoch */
     double alpha_learning_rate, alpha_beta1, alpha_beta2, alpha_weight_decay;

@@ -13,6 +13,7 @@ static const char *const gradients[] = {"straight_through", "detached", NULL};
 static const char *const noise_activations[] = {"per_candidate", "per_slot", NULL};
 static const char *const entropies[] = {"quantnas", "constant", "linear", NULL};
 static const char *const regularizers[] = {"own", "entropy", "l1", "none", NULL};
+static const char *const straight_through[] = {"all", "chosen", NULL};
 static const char *const smalls[] = {"refuse", "skip", NULL};
 static const char *const origins[] = {"scratch", "supernet", NULL};
 
@@ -129,6 +130,11 @@ const struct spec_setting spec_settings[] = {
     {"search.regularizer", SPEC_CHOICE, AT(search.regularizer), 0, 0, "own", regularizers,
      "of differentiable strategies: the sum of the slots' entropies, the sum of |alpha|, or none; "
      "own: what the strategy's paper has"},
+    {"search.straight_through", SPEC_CHOICE, AT(search.straight_through), 0, 0, "all",
+     straight_through,
+     "gdas: which candidates an alpha step runs for the gradients of their weights; `chosen` is "
+     "the "
+     "paper's"},
     {"search.temperature", SPEC_REAL, AT(search.temperature), 0, 1000, "0", NULL,
      "temperature of Gumbel draws in the first alpha step; 0: the strategy's own"},
     {"search.temperature_end", SPEC_REAL, AT(search.temperature_end), 0, 1000, "0", NULL,

@@ -1,12 +1,15 @@
 /*
  * GDAS (Dong and Yang, "Searching for a robust neural architecture in four GPU hours", CVPR 2019):
- * each pass runs one candidate in each slot, drawn by Gumbel-max; the gradient of its weight goes
- * to all logits through the Gumbel-softmax of the same draw.
+ * a step of the weights runs one candidate in each slot, drawn by Gumbel-max; alpha's gradient goes
+ * through the Gumbel-softmax of such a draw, of the chosen candidate alone or of all.
  */
 #include "search/differentiable.h"
 
 static bool gdas_create(struct search *search, struct error *error) {
-    return differentiable_create(search, &relaxation_hard_gumbel, REGULARIZER_NONE, error);
+    const struct relaxation *relaxation = search->spec->search.straight_through == 0
+                                              ? &relaxation_straight_through
+                                              : &relaxation_hard_gumbel;
+    return differentiable_create(search, relaxation, REGULARIZER_NONE, error);
 }
 
 const struct strategy strategy_gdas = {

@@ -74,8 +74,9 @@ static struct relaxation_draw draw_of(const struct supernet *supernet, struct pl
     return (struct relaxation_draw){step.seed, step.step, slot, supernet->temperature};
 }
 
-/* Draws the mixture weights of this pass into the graph, and switches off what has none. */
-static void relax(struct supernet *supernet, struct plan_step step) {
+/* Draws the mixture weights of this pass into the graph, and switches off what has none unless all
+ * gradients are wanted. */
+static void relax(struct supernet *supernet, struct plan_step step, bool for_alpha) {
     const struct relaxation *relaxation = supernet->relaxation;
     const struct network *network = supernet->model.network;
     const struct slots *slots = supernet->search->slots;
@@ -95,7 +96,7 @@ static void relax(struct supernet *supernet, struct plan_step step) {
                          candidate->first;
         bool is_chosen = false;
         for (int b = 0; b < candidate->bits_count; b++)
-            is_chosen |= p[b] > 0;
+            is_chosen |= p[b] > 0 || (for_alpha && !relaxation->needs_chosen_alone);
         plan_set_branch(supernet->model.plan, branch->branch, is_chosen);
     }
 }
@@ -191,7 +192,7 @@ void supernet_weight_step(struct supernet *supernet, int64_t step, double rate,
     struct training training = {settings, &supernet->model, &supernet->weight_sampler,
                                 supernet->parameters, supernet->weight_optimizer};
     double macs = point->macs;
-    relax(supernet, numbered(supernet, step, 0));
+    relax(supernet, numbered(supernet, step, 0), false);
     training_step(&training, (uint64_t)step, numbered(supernet, step, 0),
                   settings->learning_rate * rate * schedule_at(&supernet->schedule, (double)step),
                   point);
@@ -203,7 +204,7 @@ double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, dou
     const float *alpha = supernet_alpha(supernet);
     int entries = supernet->search->slots->entry_count;
     bool has_entropy = supernet->regularizer == REGULARIZER_ENTROPY;
-    relax(supernet, step);
+    relax(supernet, step, true);
     double loss = model_forward(&supernet->model, step);
     supernet->alpha_reconstruction = loss;
     if (!isfinite(loss)) return loss;
