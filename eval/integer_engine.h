@@ -1,0 +1,29 @@
+/* Running a compiled integer network on pictures of any size. */
+#ifndef TAMIS_EVAL_INTEGER_ENGINE_H
+#define TAMIS_EVAL_INTEGER_ENGINE_H
+
+#include "eval/image.h"
+#include "eval/integer_network.h"
+
+/* Zero-initialize. Memory of the last size is kept, so that pictures of one size pay once. */
+struct integer_engine {
+    const struct integer_network *network; /* borrowed */
+    struct integer_plane *planes;          /* by value; whole images */
+    int *last_use;                         /* by value: the last step that reads it */
+    unsigned char *memory, *scratch;
+    size_t bytes; /* of `memory` */
+    int height, width, threads;
+};
+
+struct integer_engine integer_engine_create(const struct integer_network *network);
+void integer_engine_free(struct integer_engine *engine);
+
+/*
+ * Upscales one picture (1 or 3 channels) into a new one of three channels; the caller frees it. The
+ * same bits with any number of threads. An empty image and a sentence where a convolution or pool
+ * makes nothing of so small a picture.
+ */
+struct image integer_engine_upscale(struct integer_engine *engine, const struct image *low,
+                                    struct error *error);
+
+#endif

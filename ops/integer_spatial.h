@@ -1,0 +1,201 @@
+/* Steps that move pixels, sample the image anew or look at all of it; see integer_step.h. */
+#ifndef TAMIS_OPS_INTEGER_SPATIAL_H
+#define TAMIS_OPS_INTEGER_SPATIAL_H
+#include "ops/integer_pointwise.h"
+
+/* part: shuffle needs: channels */
+static inline void integer_shuffle_row(const struct integer_call *call, int y) {
+    int scale = call->step->stride, square = scale * scale, x, dx, c;
+    int channels = integer_output_value(call)->channels, dy = y % scale;
+    const unsigned char *levels = integer_row(integer_input(call, 0), y / scale);
+    const float *floats = (const float *)(const void *)levels;
+    unsigned char *to_levels = integer_row(integer_output(call), y);
+    float *to_floats = (float *)(void *)to_levels;
+    int is_levels = integer_output_value(call)->is_levels;
+    for (x = 0; x < integer_input(call, 0)->width; x++)
+        for (dx = 0; dx < scale; dx++)
+            for (c = 0; c < channels; c++) {
+                size_t from = ((size_t)x * (size_t)channels + (size_t)c) * (size_t)square +
+                              (size_t)(dy * scale + dx);
+                size_t to = ((size_t)x * (size_t)scale + (size_t)dx) * (size_t)channels + (size_t)c;
+                if (is_levels)
+                    to_levels[to] = levels[from];
+                else
+                    to_floats[to] = floats[from];
+            }
+}
+
+/* part: resize needs: step */
+enum { INTEGER_MOST_TAPS = 4 };
+
+/* Samples `first` .. of a side of `in` that make sample `index` of one of `out`, as many as
+ * returned; those beyond the border stand for the border's. */
+static inline int integer_taps(int option, int in, int out, int index, int *first, float *weights) {
+    double place = (double)in / (double)out * ((double)index + 0.5) - 0.5, t, a = -0.75;
+    int base = (int)floor(place);
+    if (option == INTEGER_NEAREST) {
+        *first = (int)((int64_t)index * in / out);
+        weights[0] = 1.0f;
+        return 1;
+    }
+    t = place - (double)base;
+    if (option == INTEGER_BILINEAR) {
+        *first = base;
+        weights[0] = (float)(1.0 - t);
+        weights[1] = (float)t;
+        return 2;
+    }
+    *first = base - 1;
+    weights[0] = (float)(a * t * (1.0 - t) * (1.0 - t));
+    weights[1] = (float)(((a + 2.0) * t - (a + 3.0)) * t * t + 1.0);
+    weights[3] = (float)(a * (1.0 - t) * t * t);
+    t = 1.0 - t;
+    weights[2] = (float)(((a + 2.0) * t - (a + 3.0)) * t * t + 1.0);
+    return 4;
+}
+
+static inline int integer_within(int index, int size) {
+    return index < 0 ? 0 : index < size ? index : size - 1;
+}
+
+static inline void integer_resize_row(const struct integer_call *call, int y) {
+    const struct integer_plane *input = integer_input(call, 0), *output = integer_output(call);
+    int channels = integer_output_value(call)->channels, option = call->step->option;
+    float row_weights[INTEGER_MOST_TAPS], weights[INTEGER_MOST_TAPS];
+    const float *rows[INTEGER_MOST_TAPS];
+    float *to = integer_output_floats(call, y);
+    int top, left, x, k, j, c;
+    int row_taps = integer_taps(option, input->height, output->height, y, &top, row_weights);
+    for (k = 0; k < row_taps; k++)
+        rows[k] = integer_floats(input, integer_within(top + k, input->height));
+    for (x = 0; x < output->width; x++, to += channels) {
+        int taps = integer_taps(option, input->width, output->width, x, &left, weights);
+        for (c = 0; c < channels; c++)
+            to[c] = 0.0f;
+        for (j = 0; j < taps; j++) {
+            size_t from = (size_t)integer_within(left + j, input->width) * (size_t)channels;
+            for (k = 0; k < row_taps; k++) {
+                float weight = weights[j] * row_weights[k];
+                for (c = 0; c < channels; c++) {
+                    float product = weight * rows[k][from + (size_t)c];
+                    to[c] += product;
+                }
+            }
+        }
+    }
+}
+
+/* part: window needs: step */
+/* Rows or columns of window `index` that lie within `size`. */
+static inline void integer_window(const struct integer_step *step, int padding, int index, int size,
+                                  int *begin, int *end) {
+    *begin = index * step->stride - padding;
+    *end = *begin + step->kernel_h;
+    if (*begin < 0) *begin = 0;
+    if (*end > size) *end = size;
+}
+
+/* part: max_pool needs: window */
+static inline void integer_max_pool_row(const struct integer_call *call, int y) {
+    const struct integer_plane *input = integer_input(call, 0), *output = integer_output(call);
+    int channels = integer_output_value(call)->channels, top, bottom, left, right, x, row, column,
+        c;
+    float *to = integer_output_floats(call, y);
+    integer_window(call->step, call->step->pad_h, y, input->height, &top, &bottom);
+    for (x = 0; x < output->width; x++, to += channels) {
+        integer_window(call->step, call->step->pad_w, x, input->width, &left, &right);
+        memcpy(to, integer_floats(input, top) + (size_t)left * (size_t)channels,
+               (size_t)channels * sizeof *to);
+        for (row = top; row < bottom; row++)
+            for (column = left; column < right; column++) {
+                const float *from = integer_floats(input, row) + (size_t)column * (size_t)channels;
+                for (c = 0; c < channels; c++)
+                    to[c] = from[c] > to[c] ? from[c] : to[c];
+            }
+    }
+}
+
+/* part: average_pool needs: window */
+static inline void integer_average_pool_row(const struct integer_call *call, int y) {
+    const struct integer_plane *input = integer_input(call, 0), *output = integer_output(call);
+    int channels = integer_output_value(call)->channels, top, bottom, left, right, x, row, column,
+        c;
+    float *to = integer_output_floats(call, y);
+    integer_window(call->step, call->step->pad_h, y, input->height, &top, &bottom);
+    for (x = 0; x < output->width; x++, to += channels) {
+        float share;
+        integer_window(call->step, call->step->pad_w, x, input->width, &left, &right);
+        share = 1.0f / (call->step->option ? (float)(call->step->kernel_h * call->step->kernel_w)
+                                           : (float)((bottom - top) * (right - left)));
+        for (c = 0; c < channels; c++)
+            to[c] = 0.0f;
+        for (row = top; row < bottom; row++)
+            for (column = left; column < right; column++) {
+                const float *from = integer_floats(input, row) + (size_t)column * (size_t)channels;
+                for (c = 0; c < channels; c++)
+                    to[c] += from[c];
+            }
+        for (c = 0; c < channels; c++)
+            to[c] *= share;
+    }
+}
+
+/* part: totals needs: step */
+/*
+ * Means and deviations are made of all rows of the input, one after the other; row 0 of the output
+ * is there after the last. Behind it lie sums and sums of squares in double, by channel.
+ */
+static inline double *integer_totals(const struct integer_call *call) {
+    size_t bytes = (size_t)integer_output_value(call)->channels * sizeof(float);
+    return (double *)(void *)(integer_output(call)->data + (bytes + 15) / 16 * 16);
+}
+
+/* Adds row `y` of the input. */
+static inline void integer_add_to_totals(const struct integer_call *call, int y) {
+    const float *from = integer_floats(integer_input(call, 0), y);
+    int channels = integer_input_value(call, 0)->channels, x, c;
+    double *sums = integer_totals(call), *squares = sums + channels;
+    if (y == 0) memset(sums, 0, 2 * (size_t)channels * sizeof *sums);
+    for (x = 0; x < integer_input(call, 0)->width; x++, from += channels)
+        for (c = 0; c < channels; c++) {
+            double value = (double)from[c], square = value * value;
+            sums[c] += value;
+            squares[c] += square;
+        }
+}
+
+/* part: mean needs: totals */
+static inline void integer_mean_row(const struct integer_call *call) {
+    const struct integer_plane *input = integer_input(call, 0);
+    const double *sums = integer_totals(call);
+    double count = (double)input->height * (double)input->width;
+    float *to = integer_output_floats(call, 0);
+    int c;
+    for (c = 0; c < integer_output_value(call)->channels; c++)
+        to[c] = (float)(sums[c] / count);
+}
+
+/* part: deviation needs: totals */
+static inline void integer_deviation_row(const struct integer_call *call) {
+    const struct integer_plane *input = integer_input(call, 0);
+    int channels = integer_input_value(call, 0)->channels, c;
+    const double *sums = integer_totals(call), *squares = sums + channels;
+    double count = (double)input->height * (double)input->width;
+    double sum = 0.0, square = 0.0, mean, variance, part;
+    float *to = integer_output_floats(call, 0);
+    for (c = 0; c < channels; c++) {
+        mean = sums[c] / count;
+        part = mean * mean;
+        variance = squares[c] / count - part;
+        if (!call->step->option) to[c] = (float)sqrt(variance > 0.0 ? variance : 0.0);
+        sum += sums[c];
+        square += squares[c];
+    }
+    if (!call->step->option) return;
+    count = count * (double)channels;
+    part = sum * sum;
+    variance = (square - part / count) / (count - 1.0);
+    to[0] = (float)sqrt(variance > 0.0 ? variance : 0.0);
+}
+/* end */
+#endif
