@@ -20,6 +20,7 @@ static bool describe(const struct options *options, struct pipeline_evaluation *
     evaluation->height = default_height;
     evaluation->width = default_width;
     bool is_bicubic = strcmp(evaluation->path, "bicubic") == 0;
+    if (!stages_engine(options, &evaluation->integers, error)) return false;
     if (is_bicubic && !scale)
         return error_add(error, ERROR_SPEC, "\"tamis eval bicubic\" needs --scale");
     if (is_bicubic || !options->input.height) return true;

@@ -70,7 +70,9 @@ static bool upscale_file(const struct options *options, struct evaluator *evalua
         ok = image_write_png(to, &high, error);
         if (ok)
             log_info("%s: %dx%d to %dx%d, %s", to, low.width, low.height, high.width, high.height,
-                     evaluator->precision == NETWORK_QUANTIZED ? "quantized" : "32 bit");
+                     evaluator->integers                         ? "quantized, on integers"
+                     : evaluator->precision == NETWORK_QUANTIZED ? "quantized"
+                                                                 : "32 bit");
         image_free(&high);
     }
     image_free(&low);
@@ -144,11 +146,18 @@ static bool run_upscale(const struct options *options, struct error *error) {
             error, ERROR_SPEC,
             "\"tamis upscale\" needs --in and --out: a picture each, or a folder each");
     struct finished finished = {0};
-    bool ok = finished_open(options, &finished, error);
+    bool integers,
+        ok = stages_engine(options, &integers, error) && finished_open(options, &finished, error);
+    if (ok && integers && !finished.quantized)
+        ok = error_add(error, ERROR_SPEC,
+                       "the integer engine needs quantized weights; make them with `tamis quantize`"
+                       "%s",
+                       options->floating ? ", and leave --float out" : "");
     if (ok) {
         struct evaluator evaluator =
             evaluator_create(finished.space, finished.architecture, finished.parameters,
                              finished.quantized ? NETWORK_QUANTIZED : NETWORK_FLOAT);
+        evaluator.integers = integers;
         ok = folder_exists(options->in)
                  ? upscale_folder(options, &evaluator, error)
                  : upscale_file(options, &evaluator, options->in, options->out, error);

@@ -64,6 +64,8 @@ const struct option option_table[] = {
      "picture, if half of the memory holds it"},
     {"float", NULL, OPTION_FLAG, AT(floating), 0, 0, COMMAND_UPSCALE, false,
      "with the weights in 32 bits, also where quantized ones are there"},
+    {"engine", "NAME", OPTION_TEXT, AT(engine), 0, 0, COMMAND_EVAL | COMMAND_UPSCALE, false,
+     "how quantized networks run: float (the default: simulated) or integer; eval then shows both"},
     {"markdown", NULL, OPTION_FLAG, AT(markdown), 0, 0, COMMAND_LIST, false, "a Markdown table"},
     {"out", "DIR", OPTION_TEXT, AT(out), 0, 0,
      TRAINING_COMMANDS | COMMAND_EVAL | COMMAND_REPORT | COMMAND_IMPORT | COMMAND_UPSCALE, true,

@@ -50,7 +50,7 @@ struct options {
         sets; /* "key=value" of every --set, then those of --seed, --threads, --out */
     struct option_list data;
     const char *out, *images, *spec, *output, *work, *mode, *architecture, *candidate, *names,
-        *drawing, *in;
+        *drawing, *in, *engine;
     int seed, threads, scale, batch, patch, bits, tile;
     double seconds;           /* 0: not given */
     struct option_size input; /* low-resolution pixels */

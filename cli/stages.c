@@ -208,3 +208,11 @@ bool stages_source_spec(const struct options *options, const struct stages_sourc
     space_free(space);
     return ok;
 }
+
+bool stages_engine(const struct options *options, bool *integers, struct error *error) {
+    const char *name = options->engine ? options->engine : "float";
+    *integers = strcmp(name, "integer") == 0;
+    if (*integers || strcmp(name, "float") == 0) return true;
+    return error_add(error, ERROR_SPEC, "unknown engine \"%s\": --engine is float or integer",
+                     name);
+}

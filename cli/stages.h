@@ -36,4 +36,8 @@ void stages_source_free(struct stages_source *source);
 bool stages_source_spec(const struct options *options, const struct stages_source *source,
                         const char *out, struct spec *spec, struct error *error);
 
+/* Whether --engine asks for the integer engine; a sentence where there is no engine of that name.
+ */
+bool stages_engine(const struct options *options, bool *integers, struct error *error);
+
 #endif

@@ -1,5 +1,6 @@
 #include "eval/evaluator.h"
 #include "core/memory.h"
+#include "eval/integer_engine.h"
 #include "eval/resample.h"
 #include "ops/graph_fuse.h"
 #include <math.h>
@@ -19,18 +20,32 @@ struct evaluator evaluator_create(const struct space *space,
                               .precision = precision};
 }
 
-void evaluator_free(struct evaluator *evaluator) {
+struct evaluator_integers {
+    struct integer_network network;
+    struct integer_engine engine;
+};
+
+static void forget_plan(struct evaluator *evaluator) {
     if (evaluator->plan) plan_free(evaluator->plan);
     if (evaluator->network) network_free(evaluator->network);
     evaluator->plan = NULL;
     evaluator->network = NULL;
 }
 
+void evaluator_free(struct evaluator *evaluator) {
+    forget_plan(evaluator);
+    if (!evaluator->compiled) return;
+    integer_engine_free(&evaluator->compiled->engine);
+    integer_network_free(&evaluator->compiled->network);
+    memory_free(evaluator->compiled);
+    evaluator->compiled = NULL;
+}
+
 static bool prepare(struct evaluator *evaluator, int height, int width, struct error *error) {
     if (evaluator->network && evaluator->network->options.height == height &&
         evaluator->network->options.width == width)
         return true;
-    evaluator_free(evaluator);
+    forget_plan(evaluator);
     struct network_options options = {.batch = 1,
                                       .height = height,
                                       .width = width,
@@ -43,8 +58,32 @@ static bool prepare(struct evaluator *evaluator, int height, int width, struct e
     evaluator->plan =
         plan_create(evaluator->network->graph, (struct plan_options){.want = 0}, error);
     if (evaluator->plan) return true;
-    evaluator_free(evaluator);
+    forget_plan(evaluator);
     return false;
+}
+
+/* The compiled network serves pictures of all sizes; it is built once, for the first one's. */
+static bool compile(struct evaluator *evaluator, const struct image *low, struct error *error) {
+    if (evaluator->compiled) return true;
+    struct network_options options = {.batch = 1,
+                                      .height = low->height,
+                                      .width = low->width,
+                                      .precision = evaluator->precision,
+                                      .architecture = evaluator->architecture};
+    struct network *network =
+        network_build(evaluator->space, evaluator->parameters, &options, error);
+    if (!network) return false;
+    struct evaluator_integers *compiled = memory_allocate(sizeof *compiled);
+    bool ok = integer_network_compile(&compiled->network, network, error);
+    network_free(network);
+    if (ok) {
+        compiled->engine = integer_engine_create(&compiled->network);
+        evaluator->compiled = compiled;
+    } else {
+        integer_network_free(&compiled->network);
+        memory_free(compiled);
+    }
+    return ok;
 }
 
 /* Leaves the network's output in the plan. */
@@ -86,6 +125,10 @@ static struct image output_image(const struct evaluator *evaluator) {
 
 struct image evaluator_upscale(struct evaluator *evaluator, const struct image *low,
                                struct error *error) {
+    if (evaluator->integers)
+        return compile(evaluator, low, error)
+                   ? integer_engine_upscale(&evaluator->compiled->engine, low, error)
+                   : (struct image){0};
     if (!run(evaluator, low, error)) return (struct image){0};
     return output_image(evaluator);
 }

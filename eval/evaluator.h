@@ -17,9 +17,13 @@ struct evaluator {
     enum network_precision precision;
     struct network *network;
     struct plan *plan;
+    /* Pictures by the integer engine (eval/integer_engine.h) instead of the simulation in float;
+     * for NETWORK_QUANTIZED. Compiled with the first picture. */
+    bool integers;
+    struct evaluator_integers *compiled;
 };
 
-/* Borrows everything; parameters must hold what the network needs. */
+/* Borrows everything; parameters must hold what the network needs. `integers` may be set then. */
 struct evaluator evaluator_create(const struct space *space,
                                   const struct architecture *architecture,
                                   struct parameters *parameters, enum network_precision precision);

@@ -47,6 +47,7 @@ struct pipeline_evaluation {
     int scale; /* for bicubic; networks know theirs */
     int height, width;
     const char *images;
+    bool integers; /* quantized weights by the integer engine too */
 };
 bool pipeline_evaluate(const struct pipeline_evaluation *evaluation, struct result_list *results,
                        struct error *error);

@@ -92,14 +92,22 @@ static bool evaluate_set(const struct pipeline_evaluation *evaluation,
                               .visit = write_image,
                               .context = &writer};
     if (!variant_measure(&row, results, error)) return false;
-    for (int i = 0; i < 2; i++) {
-        if (!networks->parameters[i]) continue;
-        writer.label = i ? "quantized" : "float";
-        row.name = i ? "quantized" : "32 bit";
-        row.kind = i ? RESULT_QUANTIZED : RESULT_SEARCHED;
+    static const struct {
+        const char *name, *label;
+        int parameters;
+    } forms[] = {{"32 bit", "float", 0},
+                 {"quantized", "quantized", 1},
+                 {"quantized, integer engine", "integer", 1}};
+    for (int i = 0; i < 2 + evaluation->integers; i++) {
+        int index = forms[i].parameters;
+        if (!networks->parameters[index]) continue;
+        writer.label = forms[i].label;
+        row.name = forms[i].name;
+        row.kind = index ? RESULT_QUANTIZED : RESULT_SEARCHED;
         row.architecture = networks->architecture;
-        row.floating = i == 0;
-        row.parameters = networks->parameters[i];
+        row.floating = index == 0;
+        row.integers = i == 2;
+        row.parameters = networks->parameters[index];
         row.cost = networks->cost;
         if (!variant_measure(&row, results, error)) return false;
     }
@@ -111,6 +119,11 @@ bool pipeline_evaluate(const struct pipeline_evaluation *evaluation, struct resu
     struct networks networks = {0};
     bool bicubic = strcmp(evaluation->path, "bicubic") == 0;
     bool ok = bicubic || open_networks(evaluation, &networks, error);
+    if (ok && evaluation->integers && !networks.parameters[1])
+        ok = error_add(error, ERROR_SPEC,
+                       "%s: the integer engine needs quantized weights; make them with `tamis "
+                       "quantize`",
+                       evaluation->path);
     int scale =
         ok && !bicubic ? space_effective_settings(networks.space)->scale : evaluation->scale;
     if (ok && !bicubic && evaluation->scale && evaluation->scale != scale)

@@ -304,6 +304,7 @@ bool variant_measure(const struct variant_row *row, struct result_list *results,
     struct evaluator evaluator =
         evaluator_create(row->architecture->space, row->architecture, row->parameters,
                          row->floating ? NETWORK_FLOAT : NETWORK_QUANTIZED);
+    evaluator.integers = row->integers;
     bool ok = evaluator_measure(&evaluator, row->dataset, results, index, row->visit, row->context,
                                 error);
     evaluator_free(&evaluator);

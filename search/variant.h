@@ -61,6 +61,7 @@ struct variant_row {
     enum result_kind kind;
     const struct architecture *architecture;
     bool floating;
+    bool integers; /* by the integer engine */
     struct parameters *parameters;
     const struct cost_model *cost;
     const char *data; /* name of the data set */

@@ -14,6 +14,15 @@ cmp -s large.png float.png && fail "32 bits and quantized agree" || :
 succeed "$TAMIS" upscale run/arch.yaml --in $picture --out again.png --quiet
 same large.png again.png
 
+# The integer engine: another picture than 32 bits, the same in a folder, refused without quantized weights.
+succeed "$TAMIS" upscale run --in $picture --out integer.png --engine integer
+has "$scratch/out/stderr" "on integers"
+cmp -s integer.png float.png && fail "32 bits and integers agree" || :
+refuse 2 "needs quantized weights" "$TAMIS" upscale run --in $picture --out new.png --engine integer --float
+refuse 2 "unknown engine" "$TAMIS" upscale run --in $picture --out new.png --engine analog
+succeed "$TAMIS" eval run --data $picture --engine integer
+has "$scratch/out/stdout" "quantized, integer engine"
+
 # In tiles the picture has the same size.
 succeed "$TAMIS" upscale run --in $picture --out tiles.png --tile 20
 [ "$(head -c 32 tiles.png | cksum)" = "$(head -c 32 large.png | cksum)" ] || fail "another size in tiles"
