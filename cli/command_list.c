@@ -4,7 +4,7 @@
 #include "cli/output.h"
 #include "core/json.h"
 #include "ops/optimizer.h"
-#include "ops/quantizer.h"
+#include "ops/quantizer_table.h"
 #include "ops/schedule.h"
 #include "search/strategy.h"
 #include <math.h>
@@ -43,7 +43,7 @@ static bool list_quantizers(struct listing *listing, struct error *error) {
     (void)error;
     columns(&listing->table, described, 3);
     for (int i = 0; i < quantizer_count; i++)
-        add_described(listing, quantizers[i].name, quantizers[i].summary, quantizers[i].source);
+        add_described(listing, quantizers[i]->name, quantizers[i]->summary, quantizers[i]->source);
     return true;
 }
 

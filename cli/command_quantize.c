@@ -120,11 +120,47 @@ static bool quantize(const struct options *options, const struct stages_source *
     return ok;
 }
 
+/* The command's own options are settings; what --set says counts after them. */
+static bool add_settings(const struct options *options, struct options *own, struct error *error) {
+    const struct {
+        const char *key, *text;
+    } texts[] = {{"quantize.weights", options->weights},
+                 {"quantize.activations", options->activations},
+                 {"quantize.calibration", options->calibration},
+                 {"quantize.granularity", options->granularity},
+                 {"data.train", options->data.count ? options->data.items[0] : NULL}};
+    const struct {
+        const char *key;
+        int value;
+    } numbers[] = {{"quantize.all_bits", options->bits}, {"quantize.epochs", options->epochs}};
+    *own = *options;
+    own->sets = (struct option_list){0};
+    own->arena = (struct arena){0};
+    if (options->data.count > 1)
+        return error_add(error, ERROR_SPEC,
+                         "--data of quantize is one folder of training images, given %zu times",
+                         options->data.count);
+    bool ok = true;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].text) ok &= options_add_text(own, texts[i].key, texts[i].text, error);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (numbers[i].value >= 0)
+            options_add_setting(
+                own, arena_format(&own->arena, "%s=%d", numbers[i].key, numbers[i].value));
+    for (size_t i = 0; i < options->sets.count; i++)
+        options_add_setting(own, options->sets.items[i]);
+    return ok;
+}
+
 static bool run(const struct options *options, struct error *error) {
-    struct stages_source source;
-    bool ok = stages_source_open(options->words.items[1], &source, error) &&
-              quantize(options, &source, error);
+    struct stages_source source = {0};
+    struct options own;
+    bool ok = add_settings(options, &own, error) &&
+              stages_source_open(options->words.items[1], &source, error) &&
+              quantize(&own, &source, error);
     stages_source_free(&source);
+    memory_free(own.sets.items);
+    arena_free(&own.arena);
     return ok;
 }
 
@@ -138,10 +174,13 @@ const struct command command_quantize = {
     .summary = "quantize and fine-tune: makes quantized.safetensors",
     .description =
         "Quantizes the trained network of a run to the bits of its architecture, fine-tunes it and "
-        "measures it. Without settings of its own it works in the run's folder. With --set, --spec "
-        "or --out, or for an architecture file with weights.safetensors beside it, the result is a "
+        "measures it. --weights, --activations, --calibration, --granularity, --bits and --epochs "
+        "are the settings quantize.* of these names (--bits: quantize.all_bits); with --epochs 0 "
+        "calibration is all. Without settings of its own it works in the run's folder. With "
+        "settings or --out, or for an architecture file with weights.safetensors beside it, the "
+        "result is a "
         "new run folder, runs/NAME-quantized if --out does not name one.",
-    .example = "tamis quantize runs/first --set quantize.steps=1000 --out runs/long",
+    .example = "tamis quantize runs/first --bits 8 --epochs 0 --data photos",
     .is_long = true,
     .run = run,
 };

@@ -18,8 +18,8 @@ enum {
 };
 
 const struct option option_table[] = {
-    {"data", "DIR", OPTION_LIST, AT(data), 0, 0, COMMAND_EVAL, false,
-     "test set: a folder or a picture; may be repeated"},
+    {"data", "DIR", OPTION_LIST, AT(data), 0, 0, COMMAND_EVAL | COMMAND_QUANTIZE, false,
+     "test set: a folder or a picture; may be repeated. Of quantize: the training images"},
     {"scale", "S", OPTION_INTEGER, AT(scale), 1, 16, COMMAND_EVAL | COMMAND_IMPORT | SPACE_COMMANDS,
      false, "how many times larger the output is"},
     {"input", "HxW", OPTION_SIZE, AT(input), 1, 65535, COMMAND_EVAL | SPACE_COMMANDS, false,
@@ -50,8 +50,18 @@ const struct option option_table[] = {
      "architecture of retraining and inference (default: every slot's first choice)"},
     {"candidate", "NAME", OPTION_TEXT, AT(candidate), 0, 0, COMMAND_BENCH, false,
      "or this candidate in every slot that has it"},
-    {"bits", "N", OPTION_INTEGER, AT(bits), 2, 16, COMMAND_BENCH, false,
-     "its bit width in every slot"},
+    {"bits", "N", OPTION_INTEGER, AT(bits), 2, 16, COMMAND_BENCH | COMMAND_QUANTIZE, false,
+     "its bit width in every slot; of quantize: in every convolution (quantize.all_bits)"},
+    {"weights", "NAME", OPTION_TEXT, AT(weights), 0, 0, COMMAND_QUANTIZE, false,
+     "quantizer of weights (`tamis list quantizers`)"},
+    {"activations", "NAME", OPTION_TEXT, AT(activations), 0, 0, COMMAND_QUANTIZE, false,
+     "quantizer of activations"},
+    {"calibration", "NAME", OPTION_TEXT, AT(calibration), 0, 0, COMMAND_QUANTIZE, false,
+     "how ranges are found: min_max, percentile or least_squares"},
+    {"granularity", "NAME", OPTION_TEXT, AT(granularity), 0, 0, COMMAND_QUANTIZE, false,
+     "ranges of weights: one for each output channel (channel) or for the whole (tensor)"},
+    {"epochs", "N", OPTION_INTEGER, AT(epochs), 0, 100000, COMMAND_QUANTIZE, false,
+     "passes of fine-tuning over the training images; 0: calibration alone"},
     {"seconds", "S", OPTION_REAL, AT(seconds), 0, 3600, COMMAND_BENCH, false,
      "time for each measurement"},
     {"scaling", NULL, OPTION_FLAG, AT(scaling), 0, 0, COMMAND_BENCH, false,
@@ -214,11 +224,16 @@ bool options_add_text(struct options *options, const char *key, const char *valu
     return true;
 }
 
+void options_add_setting(struct options *options, const char *setting) {
+    append(&options->sets, setting);
+}
+
 bool options_parse(struct options *options, int count, char **arguments, struct error *error) {
     bool only_words = false, ok = true;
     memset(options, 0, sizeof *options);
     options->seed = options->threads = options->scale = options->batch = options->patch = -1;
     options->bits = -1;
+    options->epochs = -1;
     for (int i = 0; i < count; i++) {
         if (only_words || arguments[i][0] != '-' || !arguments[i][1])
             append(&options->words, arguments[i]);

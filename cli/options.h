@@ -50,8 +50,8 @@ struct options {
         sets; /* "key=value" of every --set, then those of --seed, --threads, --out */
     struct option_list data;
     const char *out, *images, *spec, *output, *work, *mode, *architecture, *candidate, *names,
-        *drawing, *in, *engine;
-    int seed, threads, scale, batch, patch, bits, tile;
+        *drawing, *in, *engine, *weights, *activations, *calibration, *granularity;
+    int seed, threads, scale, batch, patch, bits, tile, epochs;
     double seconds;           /* 0: not given */
     struct option_size input; /* low-resolution pixels */
     bool resume, force, quiet, json, markdown, scaling, floating, help, version;
@@ -82,6 +82,8 @@ bool options_check(const struct options *options, const char *name, unsigned com
 /* Adds the setting `key` with a text as its value, quoted so that any text stays one. */
 bool options_add_text(struct options *options, const char *key, const char *value,
                       struct error *error);
+/* Adds the setting "key=value" as it is; the text is borrowed. */
+void options_add_setting(struct options *options, const char *setting);
 void options_free(struct options *options);
 
 #endif

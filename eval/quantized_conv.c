@@ -29,7 +29,7 @@ static void read_activation(const struct network *network, const struct network_
                             struct quantized_conv *conv) {
     int bits = conv->activation_bits = site->activation_quantizer_bits[0];
     int span = quantizer_levels(bits, false, false).highest;
-    int step = site->activation_step[0], lowest = site->activation_lowest[0];
+    int step = site->activation_step[0], lowest = site->activation_lowest;
     conv->activation_step = step < 0 ? (float)quantizer_hwgq_step(bits)
                                      : quantizer_used_step(values_of(network, step)[0]);
     conv->activation_lowest =
@@ -55,7 +55,7 @@ bool quantized_conv_of(const struct network *network, int site, struct quantized
                        struct error *error) {
     const struct network_site *at = &network->sites[site];
     const int needed[] = {at->weight, at->weight_step[0], at->activation_step[0],
-                          at->activation_lowest[0]};
+                          at->activation_lowest};
     *conv = (struct quantized_conv){0};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
         if (!is_finite(network, needed[i]))

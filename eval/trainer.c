@@ -98,15 +98,21 @@ static size_t trainer_arrays(void *context, struct checkpoint_array *arrays, siz
     return count;
 }
 
+static struct network_options options_of(const struct trainer_job *job) {
+    const struct training_settings *settings = job->settings;
+    return (struct network_options){.batch = settings->batch,
+                                    .height = settings->patch,
+                                    .width = settings->patch,
+                                    .precision = job->precision,
+                                    .quantizers = job->quantizers,
+                                    .architecture = job->architecture,
+                                    .plan_memory = settings->plan_memory};
+}
+
 static bool trainer_prepare(struct trainer *trainer, struct error *error) {
     const struct trainer_job *job = trainer->job;
     const struct training_settings *settings = job->settings;
-    struct network_options options = {.batch = settings->batch,
-                                      .height = settings->patch,
-                                      .width = settings->patch,
-                                      .precision = job->precision,
-                                      .architecture = job->architecture,
-                                      .plan_memory = settings->plan_memory};
+    struct network_options options = options_of(job);
     struct sampler_spec sampling = {.patch = settings->patch,
                                     .half = SAMPLER_ALL,
                                     .seed = job->seed,
@@ -138,10 +144,10 @@ bool trainer_run(const struct trainer_job *job, struct loop_summary *summary, st
     if (ok && trainer.average)
         memcpy(job->parameters->values[PARAMETER_WEIGHT], trainer.average,
                job->parameters->sizes[PARAMETER_WEIGHT] * sizeof(float));
+    struct network_options options = options_of(job);
     if (ok && job->calibration_batches > 0)
-        ok = quantize_recalibrate_statistics(job->space, job->architecture, job->parameters,
-                                             job->precision, &trainer.sampler, job->settings->batch,
-                                             job->calibration_batches, error);
+        ok = quantize_recalibrate_network(job->space, &options, job->parameters, &trainer.sampler,
+                                          job->calibration_batches, error);
     memory_free(trainer.average);
     if (trainer.optimizer) optimizer_free(trainer.optimizer);
     sampler_free(&trainer.sampler);

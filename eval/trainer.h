@@ -47,7 +47,8 @@ struct trainer_job {
     const char *stage, *title;
     const struct space *space;
     const struct architecture *architecture;
-    enum network_precision precision; /* NETWORK_FLOAT or NETWORK_QUANTIZED */
+    enum network_precision precision;     /* NETWORK_FLOAT or NETWORK_QUANTIZED */
+    struct network_quantizers quantizers; /* NETWORK_QUANTIZED: what it is trained through */
     /* Everything the network of this precision needs, allocated and holding the initial values; the
      * trained values are left in it. */
     struct parameters *parameters;

@@ -3,7 +3,7 @@
 #include "ops/elementwise.h"
 #include "ops/quantizer.h"
 
-enum { BLOCK = 1024 };
+enum { BLOCK = 1024, SUMS = 3 };
 
 struct block {
     size_t row, begin, length;
@@ -22,7 +22,7 @@ static struct block block_at(const struct quantize_mix *mix, size_t index) {
 }
 
 static size_t sums_bytes(struct shape shape, size_t rows, int count) {
-    return rows * blocks_of_row(shape, rows) * (size_t)count * 2 * sizeof(double);
+    return rows * blocks_of_row(shape, rows) * (size_t)count * SUMS * sizeof(double);
 }
 
 size_t quantize_mix_bytes(struct shape shape, bool per_channel, int count) {
@@ -106,11 +106,26 @@ static double dot_block(const struct quantize_candidate *candidate, float step,
 static double step_block(const struct quantize_candidate *candidate, float step,
                          const float *restrict v, const float *gradient, size_t length) {
     const float lowest = candidate->lowest, highest = candidate->highest, inverse = 1.0f / step;
+    const float shift = candidate->outside_shift;
+    const bool ignores_rounding = candidate->ignores_rounding;
     float slopes[BLOCK];
     for (size_t i = 0; i < length; i++) {
         float level = v[i] * inverse;
         bool inside = level >= lowest && level <= highest;
-        slopes[i] = quantizer_level(v[i], step, lowest, highest) - (inside ? level : 0.0f);
+        float quantized = quantizer_level(v[i], step, lowest, highest);
+        slopes[i] = quantized - (inside ? (ignores_rounding ? quantized : level) : shift);
+    }
+    return block_dot(gradient, slopes, length);
+}
+
+/* <gradient, dQ/doffset>, without share and scale. */
+static double offset_block(const struct quantize_candidate *candidate, float step,
+                           const float *restrict v, const float *gradient, size_t length) {
+    const float lowest = candidate->lowest, highest = candidate->highest, inverse = 1.0f / step;
+    float slopes[BLOCK];
+    for (size_t i = 0; i < length; i++) {
+        float level = v[i] * inverse;
+        slopes[i] = level >= lowest && level <= highest ? 0.0f : 1.0f;
     }
     return block_dot(gradient, slopes, length);
 }
@@ -124,11 +139,13 @@ static void backward_block(const struct quantize_mix *mix, size_t index, const f
     for (int b = 0; b < mix->count; b++) {
         const struct quantize_candidate *candidate = &mix->candidates[b];
         const float step = step_of(candidate, block.row);
-        double *sums = mix->sums + (index * (size_t)mix->count + (size_t)b) * 2;
+        double *sums = mix->sums + (index * (size_t)mix->count + (size_t)b) * SUMS;
         if (grad_v) add_passed(candidate, step, b == 0, v, block.length, passed);
         sums[0] = mix->wants_dot ? dot_block(candidate, step, v, gradient, block.length) : 0;
         sums[1] =
             candidate->grad_steps ? step_block(candidate, step, v, gradient, block.length) : 0;
+        sums[2] =
+            candidate->grad_offset ? offset_block(candidate, step, v, gradient, block.length) : 0;
     }
     if (!grad_v) return;
     float *restrict to = grad_v + block.begin;
@@ -152,16 +169,19 @@ void quantize_mix_backward(struct quantize_mix *mix, const float *v, const float
         struct quantize_candidate *candidate = &mix->candidates[b];
         candidate->dot = 0;
         for (size_t row = 0; row < mix->rows; row++) {
-            double step_sum = 0;
+            double step_sum = 0, offset_sum = 0, scale = candidate->share * candidate->step_scale;
             for (size_t i = 0; i < row_blocks; i++) {
-                size_t at = ((row * row_blocks + i) * (size_t)mix->count + (size_t)b) * 2;
+                size_t at = ((row * row_blocks + i) * (size_t)mix->count + (size_t)b) * SUMS;
                 candidate->dot += mix->sums[at];
                 step_sum += mix->sums[at + 1];
+                offset_sum += mix->sums[at + 2];
             }
-            if (!candidate->grad_steps) continue;
-            elementwise_store(&candidate->grad_steps[row],
-                              (float)(step_sum * candidate->share * candidate->step_scale),
-                              candidate->accumulate_steps);
+            if (candidate->grad_steps)
+                elementwise_store(&candidate->grad_steps[row], (float)(step_sum * scale),
+                                  candidate->accumulate_steps);
+            if (candidate->grad_offset)
+                elementwise_store(&candidate->grad_offset[row], (float)(offset_sum * scale),
+                                  candidate->accumulate_offset);
         }
     }
 }

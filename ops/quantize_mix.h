@@ -1,7 +1,7 @@
 /*
- * The common core of hwgq, lsq and their mixtures: out = sum over candidates of share * Q(v), in
- * blocks that stay in the first-level cache. A tensor is cut into rows (one, or one for each output
- * channel of a weight, each with a step of its own), rows into blocks.
+ * The common core of hwgq, lsq, lsq_plus, pact and of mixtures: out = sum over candidates of share
+ * * Q(v), in blocks that stay in the first-level cache. A tensor is cut into rows (one, or one for
+ * each output channel of a weight, each with a step of its own), rows into blocks.
  */
 #ifndef TAMIS_OPS_QUANTIZE_MIX_H
 #define TAMIS_OPS_QUANTIZE_MIX_H
@@ -18,10 +18,19 @@ struct quantize_candidate {
     const float *steps; /* trained: one for each row */
     float share;
 
-    /* Backward: what to do with the gradient of the steps; NULL: nothing. */
+    /* Backward: what to do with the gradient of the steps; NULL: nothing. Inside the range it is
+     * that of rounding, or with ignores_rounding 0; outside it is the nearest level -
+     * outside_shift.
+     */
     float *grad_steps;
     bool accumulate_steps;
     double step_scale;
+    bool ignores_rounding;
+    float outside_shift;
+    /* The same of an offset of the range (rows must be 1), whose gradient is 1 outside; NULL: there
+     * is none. */
+    float *grad_offset;
+    bool accumulate_offset;
     /* Backward, result when wants_dot: <gradient, Q(v)>. */
     double dot;
 };
@@ -32,7 +41,7 @@ struct quantize_mix {
     struct quantize_candidate *candidates;
     int count;
     bool wants_dot;
-    double *sums; /* two for each block and candidate */
+    double *sums; /* three for each block and candidate */
 };
 
 /* Lays a mixture out in scratch; quantize_mix_bytes says how much that takes. The caller fills the
@@ -47,7 +56,8 @@ void quantize_mix_forward(const struct quantize_mix *mix, const float *v, float 
 /*
  * The straight-through gradients: to v, gradient * sum of the shares whose range v is in (bounds
  * included); to a step (times step_scale), gradient * share * (round(v/step) - v/step inside, the
- * nearest level outside). grad_v may be NULL.
+ * nearest level outside, if the candidate does not say otherwise); to an offset (times step_scale),
+ * gradient * share outside. grad_v may be NULL.
  */
 void quantize_mix_backward(struct quantize_mix *mix, const float *v, const float *gradient,
                            float *grad_v, bool accumulate);

@@ -16,15 +16,6 @@ enum { QUANTIZER_MAX_BITS = 16, QUANTIZER_HWGQ_MAX_BITS = 8 };
 /* A trained step that falls below this is used as if it were this. */
 #define QUANTIZER_LEAST_STEP 1e-8f
 
-/* One quantizer by name, for `tamis list quantizers`. */
-struct quantizer {
-    const char *name;
-    const char *summary; /* one line */
-    const char *source;
-};
-extern const struct quantizer quantizers[];
-extern const int quantizer_count;
-
 struct quantizer_levels {
     int lowest, highest;
 };
@@ -79,6 +70,12 @@ void quantizer_lsq_initial_steps(const float *weights, struct shape shape, bool 
  * tensor, also when there is a step for each channel. */
 double quantizer_lsq_gradient_scale(size_t elements, int highest);
 
+/* LSQ+ (Bhalgat et al., 2020): the lowest level that an offset stands for, for `span` + 1 levels.
+ */
+float quantizer_offset_level(float offset, float step, float span);
+/* PACT (Choi et al., 2018): the step of a range of size `clip` with `span` + 1 levels. */
+float quantizer_clip_step(float clip, int span);
+
 /* Bytes of `elements` levels packed without gaps; 32 bits: floats. */
 size_t quantizer_packed_bytes(size_t elements, int bits);
 
@@ -107,8 +104,17 @@ struct quantizer_choice {
     float step;
     double error; /* mean squared error over all values of the histogram, zeros included */
 };
-/* Lowest level and step of the smallest mean squared error over the observed values; 1 to 8 bits.
- * Without any value but 0: lowest 0, step 1. */
+/* The smallest step whose levels reach minimum <= 0 and maximum >= 0. */
+float quantizer_covering_step(double minimum, double maximum, struct quantizer_levels levels);
+/* Lowest level and step of the range from minimum to maximum (and 0); its ends may be half a step
+ * off, as 0 must be a level. The error is not set. */
+struct quantizer_choice quantizer_range_of(double minimum, double maximum, int bits);
+/* Mean squared error of a range over the observed values, zeros included. */
+double quantizer_range_error(const struct quantizer_histogram *histogram, int bits, int lowest,
+                             float step);
+/* Lowest level and step of the smallest mean squared error over the observed values. More than 8
+ * bits get the range of all values: the histogram has no more bins than levels then, and clipping
+ * would save next to nothing. Without any value but 0: lowest 0, step 1. */
 struct quantizer_choice quantizer_calibrate(const struct quantizer_histogram *histogram, int bits);
 
 #endif

@@ -1,6 +1,6 @@
-/* Observed values, and the range of levels that fits them best. */
+/* Observed values, and the range of levels that fits them best: calibration by least squares. */
 #include "core/memory.h"
-#include "ops/quantizer.h"
+#include "ops/quantizer_table.h"
 #include <string.h>
 
 enum { BINS = QUANTIZER_HISTOGRAM_BINS, HALF = BINS / 2 };
@@ -129,17 +129,31 @@ static void try_step(struct search *search, int lowest, double step) {
 /* From the step that clips nothing down to 1/32 of it; coarser for what is refined later. */
 static void try_lowest(struct search *search, int lowest) {
     enum { STEPS = 96 };
-    int highest = lowest + search->levels;
-    double covering = 0;
-    if (highest > 0) covering = fmax(covering, search->maximum / highest);
-    if (lowest < 0) covering = fmax(covering, search->minimum / lowest);
+    struct quantizer_levels levels = {lowest, lowest + search->levels};
+    double covering = quantizer_covering_step(search->minimum, search->maximum, levels);
     for (int i = 0; i < STEPS; i++)
         try_step(search, lowest, covering * exp2(-5.0 * i / STEPS));
+}
+
+double quantizer_range_error(const struct quantizer_histogram *histogram, int bits, int lowest,
+                             float step) {
+    if (histogram->values == histogram->zeros) return 0;
+    struct moments *moments = memory_allocate(sizeof *moments);
+    moments_of(histogram, moments);
+    int span = quantizer_levels(bits, false, false).highest;
+    double error = squared_error(moments, lowest, lowest + span, (double)step);
+    memory_free(moments);
+    return error / (double)histogram->values;
 }
 
 struct quantizer_choice quantizer_calibrate(const struct quantizer_histogram *histogram, int bits) {
     struct quantizer_choice choice = {.lowest = 0, .step = 1};
     if (histogram->values == histogram->zeros) return choice;
+    struct quantizer_choice all = quantizer_range_of(histogram->minimum, histogram->maximum, bits);
+    if (bits > 8) {
+        all.error = quantizer_range_error(histogram, bits, all.lowest, all.step);
+        return all;
+    }
 
     struct moments *moments = memory_allocate(sizeof *moments);
     moments_of(histogram, moments);
@@ -148,6 +162,7 @@ struct quantizer_choice quantizer_calibrate(const struct quantizer_histogram *hi
                             .maximum = histogram->maximum,
                             .levels = (1 << bits) - 1,
                             .best_error = INFINITY};
+    try_step(&search, all.lowest, (double)all.step);
     if (search.minimum >= 0) {
         try_lowest(&search, 0);
     } else if (search.maximum <= 0) {
@@ -179,3 +194,56 @@ struct quantizer_choice quantizer_calibrate(const struct quantizer_histogram *hi
     choice.error = search.best_error / (double)histogram->values;
     return choice;
 }
+
+/* --- Weights -------------------------------------------------------------------------------------
+ */
+
+static double row_error(const float *row, size_t count, float step,
+                        struct quantizer_levels levels) {
+    const float lowest = (float)levels.lowest, highest = (float)levels.highest;
+    double error = 0;
+    for (size_t i = 0; i < count; i++) {
+        float difference = row[i] - step * quantizer_level(row[i], step, lowest, highest);
+        error += (double)(difference * difference);
+    }
+    return error;
+}
+
+/* As for activations: even ratios from the step that clips nothing down, then finer ones around the
+ * best. */
+static float weight_step(const float *row, size_t count, int bits, double percentile) {
+    enum { STEPS = 96 };
+    struct quantizer_levels levels = quantizer_levels(bits, true, false);
+    float covering = calibration_min_max.weight_step(row, count, bits, percentile);
+    float best = covering;
+    double best_error = row_error(row, count, best, levels), ratio = exp2(5.0 / STEPS);
+    for (int round = 0; round < 3; round++) {
+        float centre = best;
+        int from = round ? -8 : 1, to = round ? 8 : STEPS;
+        for (int i = from; i <= to; i++) {
+            double factor = round ? pow(ratio, i / 8.0) : pow(ratio, -i);
+            float step = quantizer_used_step((float)((double)centre * factor));
+            double error = row_error(row, count, step, levels);
+            if (error >= best_error) continue;
+            best_error = error;
+            best = step;
+        }
+        if (round) ratio = pow(ratio, 0.125);
+    }
+    return best;
+}
+
+static struct quantizer_choice range(const struct quantizer_histogram *histogram, int bits,
+                                     double percentile) {
+    (void)percentile;
+    return quantizer_calibrate(histogram, bits);
+}
+
+const struct quantizer_calibration calibration_least_squares = {
+    .name = "least_squares",
+    .summary = "the smallest squared error of what was seen",
+    .source = "Choukroun et al., Low-bit quantization of neural networks for efficient inference, "
+              "ICCV workshops 2019",
+    .weight_step = weight_step,
+    .range = range,
+};

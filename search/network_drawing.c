@@ -23,9 +23,9 @@ static bool is_one_of(const char *name, const char *const *names, size_t count) 
 
 /* Operations that pass their first input on as far as a reader of the drawing is concerned. */
 static bool is_passed_over(const char *op) {
-    static const char *const names[] = {"lsq",      "hwgq",         "lsq_mix",
-                                        "hwgq_mix", "quant_noise",  "identity",
-                                        "softmax",  "channel_mask", "branch_weight"};
+    static const char *const names[] = {"lsq",      "lsq_plus", "pact",         "dorefa",
+                                        "hwgq",     "lsq_mix",  "hwgq_mix",     "quant_noise",
+                                        "identity", "softmax",  "channel_mask", "branch_weight"};
     return is_one_of(op, names, sizeof names / sizeof *names);
 }
 

@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "search/pipeline_check.h"
 #include "search/pipeline_score.h"
+#include "search/quantize_spec.h"
 #include "search/variant.h"
 #include <string.h>
 
@@ -133,6 +134,8 @@ static bool prepare(struct pipeline *pipeline, struct error *error) {
     bool ok =
         !(stages & ~(unsigned)PIPELINE_SEARCH) || pipeline_check_bits(spec, space, stages, error);
     ok &= pipeline_check_origin(spec, stages, error);
+    if (stages & (PIPELINE_QUANTIZE | PIPELINE_BASELINES))
+        ok &= quantize_spec_suits(spec, space, error);
     if (stages & (PIPELINE_SEARCH | PIPELINE_RETRAIN | PIPELINE_QUANTIZE))
         ok &= pipeline_open_data(spec, "data.train", spec->data.train, minimum, &pipeline->train,
                                  error) &&
@@ -151,6 +154,15 @@ static bool prepare(struct pipeline *pipeline, struct error *error) {
     return ok;
 }
 
+/* Gives an architecture one bit width everywhere where the spec says so, in the folder too. */
+static bool set_all_bits(const struct pipeline *pipeline, struct architecture *architecture,
+                         const char *path, struct error *error) {
+    int bits = pipeline->spec->quantization.all_bits;
+    if (!bits || architecture->all_bits == bits) return true;
+    architecture->all_bits = bits;
+    return architecture_write(architecture, path, error);
+}
+
 static bool find_architectures(struct pipeline *pipeline, struct error *error) {
     const struct run *run = &pipeline->run;
     char *found = run_path(run, RUN_ARCHITECTURE), *fixed = run_path(run, SEARCH_FIXED);
@@ -163,6 +175,8 @@ static bool find_architectures(struct pipeline *pipeline, struct error *error) {
         pipeline->fixed = architecture_read(fixed, pipeline->space, error);
         ok = pipeline->fixed != NULL;
     }
+    ok = ok && set_all_bits(pipeline, pipeline->searched, found, error) &&
+         (!pipeline->fixed || set_all_bits(pipeline, pipeline->fixed, fixed, error));
     memory_free(found);
     memory_free(fixed);
     return ok;

@@ -2,10 +2,10 @@
 #include "core/log.h"
 #include "core/memory.h"
 #include "eval/model.h"
-#include "eval/quantize.h"
 #include "ops/graph_fuse.h"
 #include "results/units.h"
 #include "search/pipeline.h"
+#include "search/quantize_spec.h"
 #include "search/supernet.h"
 #include <string.h>
 
@@ -215,12 +215,16 @@ static bool measure_search(const struct spec *spec, const struct space *space,
     return true;
 }
 
-static bool measure_training(const struct space *space, const struct training_settings *settings,
+static bool measure_training(const struct spec *spec, const struct space *space,
                              enum network_precision precision, double data,
                              struct stage_memory *stage, struct error *error) {
-    stage->name = precision == NETWORK_FLOAT ? "retraining" : "quantization";
-    if (!measure_derived(space, patches(settings, precision), settings, &stage->network, error))
-        return false;
+    bool is_float = precision == NETWORK_FLOAT;
+    const struct training_settings *settings = is_float ? &spec->retrain : &spec->quantize;
+    struct network_options options = patches(settings, precision);
+    struct quantize_settings how = quantize_spec_settings(spec);
+    stage->name = is_float ? "retraining" : "quantization";
+    if (!is_float) options.quantizers = quantize_form(space, &how);
+    if (!measure_derived(space, options, settings, &stage->network, error)) return false;
     training_beside(stage, settings, data);
     return true;
 }
@@ -231,9 +235,8 @@ static bool measure_stage(const struct spec *spec, const struct space *space, in
                           const struct data_memory *valid, double data, struct stage_memory *stage,
                           struct error *error) {
     if (index == 0) return measure_search(spec, space, valid, data, stage, error);
-    return index == 1
-               ? measure_training(space, &spec->retrain, NETWORK_FLOAT, data, stage, error)
-               : measure_training(space, &spec->quantize, NETWORK_QUANTIZED, data, stage, error);
+    enum network_precision precision = index == 1 ? NETWORK_FLOAT : NETWORK_QUANTIZED;
+    return measure_training(spec, space, precision, data, stage, error);
 }
 
 /* Measures a stage; where it does not keep to the spec's limit, sets what that leaves for its plan

@@ -3,11 +3,12 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "eval/evaluator.h"
-#include "eval/quantize.h"
+#include "eval/quantization.h"
 #include "results/journal.h"
 #include "results/result.h"
 #include "results/statistics.h"
 #include "search/pipeline.h"
+#include "search/quantize_spec.h"
 #include "search/variant.h"
 #include <math.h>
 #include <string.h>
@@ -220,6 +221,17 @@ static void close_data(struct rating_data *data) {
     dataset_free(&data->valid);
 }
 
+static struct parameters *calibrated(const struct rank *rank,
+                                     const struct architecture *architecture,
+                                     const struct parameters *trained,
+                                     const struct sampler *sampler, struct error *error) {
+    struct quantization work = {.source = {rank->space, architecture, trained, sampler,
+                                           rank->spec->quantize.batch,
+                                           rank->spec->calibration_batches},
+                                .settings = quantize_spec_settings(rank->spec)};
+    return quantization_run(&quantization_calibration, &work, error);
+}
+
 /* One architecture with the weights of the supernet in a file. */
 static bool rate(const struct rank *rank, const struct architecture *architecture,
                  const char *supernet, struct rating_data *data, double *rating,
@@ -230,8 +242,7 @@ static bool rate(const struct rank *rank, const struct architecture *architectur
     struct parameters *quantized = NULL;
     if (quantize_recalibrate_statistics(rank->space, architecture, trained, NETWORK_FLOAT,
                                         &data->sampler, batch, batches, error))
-        quantized = quantize_prepare(rank->space, architecture, trained, &data->sampler, batch,
-                                     batches, error);
+        quantized = calibrated(rank, architecture, trained, &data->sampler, error);
     struct evaluator_scores scores = {0};
     bool ok = quantized != NULL;
     if (ok) {

@@ -2,6 +2,7 @@
 #include "core/file.h"
 #include "results/text.h"
 #include "results/units.h"
+#include "search/quantize_spec.h"
 #include "search/strategy.h"
 #include <math.h>
 #include <stdio.h>
@@ -263,6 +264,7 @@ static bool check_together(struct spec *spec, struct error *error) {
             "search.warm_up is %d epochs, but the search has only %d; alpha would never be "
             "trained",
             spec->search.warm_up, spec->search.epochs);
+    ok &= quantize_spec_check(spec, error);
     if (!*spec->name || strchr(spec->name, '/'))
         ok = error_at(error, ERROR_SPEC, spec_position(spec, "name"),
                       "the name of a run must not be empty nor hold a \"/\"; use `out` for a path");

@@ -56,6 +56,15 @@ struct spec_search {
     double max_seconds, max_macs;
 };
 
+/* How networks are quantized; "own" is what the space, and each quantizer, says. */
+struct spec_quantization {
+    const char *weights, *activations, *calibration;
+    int granularity; /* 0 channel, 1 tensor */
+    double percentile;
+    int all_bits; /* of every convolution; 0: as the architecture says */
+    int epochs;   /* -1: quantize.steps */
+};
+
 /* Which trials a comparison of strategies has. */
 struct spec_compare {
     struct spec_texts strategies;
@@ -88,6 +97,7 @@ struct spec {
     struct training_settings retrain;
     int retrain_from; /* 0 scratch, 1 supernet */
     struct training_settings quantize;
+    struct spec_quantization quantization;
     struct spec_integers quantize_bits; /* uniform widths tried besides the searched ones */
     int calibration_batches;
     bool baseline_fixed; /* retrain and quantize the best fixed architecture too */
@@ -101,7 +111,7 @@ struct spec {
 
     struct yaml_document document; /* owns the texts */
     struct position
-        positions[128]; /* of each setting in the order of the table; file NULL: default */
+        positions[160]; /* of each setting in the order of the table; file NULL: default */
 };
 
 enum spec_kind {

@@ -15,6 +15,7 @@ static const char *const entropies[] = {"quantnas", "constant", "linear", NULL};
 static const char *const regularizers[] = {"own", "entropy", "l1", "none", NULL};
 static const char *const straight_through[] = {"all", "chosen", NULL};
 static const char *const smalls[] = {"refuse", "skip", NULL};
+static const char *const granularities[] = {"channel", "tensor", NULL};
 static const char *const origins[] = {"scratch", "supernet", NULL};
 
 #define AT(member) offsetof(struct spec, member)
@@ -165,9 +166,27 @@ const struct spec_setting spec_settings[] = {
     TRAINING("retrain", retrain, "1e-3", "16", "48"),
     AVERAGE("retrain", retrain),
 
-    {"quantize.steps", SPEC_INTEGER, AT(quantize.steps), 1, LARGE, "500", NULL,
-     "steps of quantization-aware fine-tuning"},
-    {"quantize.bits", SPEC_INTEGERS, AT(quantize_bits), 2, 8, "[]", NULL,
+    {"quantize.steps", SPEC_INTEGER, AT(quantize.steps), 0, LARGE, "500", NULL,
+     "steps of quantization-aware fine-tuning; 0: calibration alone"},
+    {"quantize.epochs", SPEC_INTEGER, AT(quantization.epochs), -1, 100000, "-1", NULL,
+     "instead of quantize.steps: passes over the training images, a patch of each; -1: as "
+     "quantize.steps says"},
+    {"quantize.weights", SPEC_TEXT, AT(quantization.weights), 0, 0, "own", NULL,
+     "quantizer of weights (`tamis list quantizers`); own: lsq"},
+    {"quantize.activations", SPEC_TEXT, AT(quantization.activations), 0, 0, "own", NULL,
+     "quantizer of activations; own: the one that the space names"},
+    {"quantize.calibration", SPEC_TEXT, AT(quantization.calibration), 0, 0, "own", NULL,
+     "how the first ranges are found: min_max, percentile or least_squares; own: as each "
+     "quantizer's paper says"},
+    {"quantize.percentile", SPEC_REAL, AT(quantization.percentile), 50, 100, "99.99", NULL,
+     "of the calibration by percentile: this share of the values lies within the range, in "
+     "percent on each side"},
+    {"quantize.granularity", SPEC_CHOICE, AT(quantization.granularity), 0, 0, "channel",
+     granularities, "one range for each output channel of a weight, or one for the whole tensor"},
+    {"quantize.all_bits", SPEC_INTEGER, AT(quantization.all_bits), 0, 16, "0", NULL,
+     "bit width of every convolution, also of those that the space fixes or leaves in 32; 0: as "
+     "the architecture says"},
+    {"quantize.bits", SPEC_INTEGERS, AT(quantize_bits), 2, 16, "[]", NULL,
      "uniform bit widths that the searched network is quantized to besides those it was given"},
     {"quantize.calibration_batches", SPEC_INTEGER, AT(calibration_batches), 1, 10000, "8", NULL,
      "batches that activation quantizers and batch-norm statistics are calibrated on"},

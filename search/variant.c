@@ -2,7 +2,8 @@
 #include "core/file.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "eval/quantize.h"
+#include "eval/quantization.h"
+#include "search/quantize_spec.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -151,22 +152,26 @@ struct parameters *variant_import(const struct architecture *architecture, const
     return parameters;
 }
 
-static struct parameters *initial_parameters(const struct spec *spec,
-                                             const struct variants *variants,
-                                             const struct variant *variant,
-                                             const struct dataset *train, const struct run *run,
-                                             struct error *error) {
+static struct parameters *float_parameters(const struct spec *spec, const struct variant *variant,
+                                           const struct run *run, struct error *error) {
+    char *supernet = run_path(run, SEARCH_SUPERNET);
+    bool warm = spec->retrain_from == 1; /* a missing file is an error that names it */
+    struct parameters *parameters =
+        warm ? variant_load(variant->architecture, NETWORK_FLOAT, supernet, error)
+             : derived_parameters(variant->architecture->space, variant->architecture,
+                                  NETWORK_FLOAT, (uint64_t)spec->seed, error);
+    memory_free(supernet);
+    return parameters;
+}
+
+/* The finished network; `job` is its fine-tuning. */
+static struct parameters *quantized_parameters(const struct spec *spec,
+                                               const struct variants *variants,
+                                               const struct variant *variant,
+                                               const struct dataset *train, const struct run *run,
+                                               const struct trainer_job *job,
+                                               struct loop_summary *summary, struct error *error) {
     const struct space *space = variant->architecture->space;
-    if (variant->floating) {
-        char *supernet = run_path(run, SEARCH_SUPERNET);
-        bool warm = spec->retrain_from == 1; /* a missing file is an error that names it */
-        struct parameters *parameters =
-            warm ? variant_load(variant->architecture, NETWORK_FLOAT, supernet, error)
-                 : derived_parameters(space, variant->architecture, NETWORK_FLOAT,
-                                      (uint64_t)spec->seed, error);
-        memory_free(supernet);
-        return parameters;
-    }
     char *path = run_path(run, variants->items[variant->origin].file);
     struct parameters *trained = variant_load(variant->architecture, NETWORK_FLOAT, path, error);
     memory_free(path);
@@ -176,10 +181,16 @@ static struct parameters *initial_parameters(const struct spec *spec,
                                     .seed = (uint64_t)spec->seed,
                                     .range = (float)space_range(space)};
     struct sampler sampler;
+    struct quantization work = {.source = {space, variant->architecture, trained, &sampler,
+                                           spec->quantize.batch, spec->calibration_batches},
+                                .settings = quantize_spec_settings(spec),
+                                .training = job};
+    const struct quantization_method *method =
+        job->settings->steps > 0 ? &quantization_fine_tuning : &quantization_calibration;
     struct parameters *parameters = NULL;
     if (sampler_create(train, &sampling, &sampler, error))
-        parameters = quantize_prepare(space, variant->architecture, trained, &sampler,
-                                      spec->quantize.batch, spec->calibration_batches, error);
+        parameters = quantization_run(method, &work, error);
+    *summary = work.summary;
     sampler_free(&sampler);
     parameters_free(trained);
     return parameters;
@@ -214,27 +225,36 @@ bool variant_train(const struct spec *spec, const struct variants *variants, int
              variant->name);
     char *checkpoint = run_path(run, name), *path = run_path(run, variant->file);
     struct loop_settings loop = spec_loop_settings(spec, checkpoint, journal, resume);
-    struct parameters *parameters = initial_parameters(spec, variants, variant, train, run, error);
+    struct training_settings settings = variant->floating ? spec->retrain : spec->quantize;
+    if (!variant->floating) settings.steps = quantize_spec_steps(spec, train->count);
     struct trainer_job job = {.stage = variant->stage,
                               .title = title,
                               .space = variant->architecture->space,
                               .architecture = variant->architecture,
-                              .precision = variant->floating ? NETWORK_FLOAT : NETWORK_QUANTIZED,
-                              .parameters = parameters,
+                              .precision = NETWORK_FLOAT,
                               .dataset = train,
                               /* Fine-tuning sees other patches first than retraining did. */
                               .seed = (uint64_t)spec->seed + (variant->floating ? 0 : 1),
                               .calibration_batches = spec->calibration_batches,
-                              .settings = variant->floating ? &spec->retrain : &spec->quantize,
+                              .settings = &settings,
                               .loop = &loop};
-    struct loop_summary summary;
-    bool ok = parameters && trainer_run(&job, &summary, error) &&
-              variant_write(variant->architecture, variant->floating, parameters, path, error) &&
-              journal_write(journal, "trained",
-                            json_pack("{s:s, s:s, s:I, s:f, s:f}", "network", variant->name,
-                                      "during", variant->stage, "steps", (json_int_t)summary.steps,
-                                      "seconds", summary.seconds, "macs", summary.macs),
-                            error);
+    struct loop_summary summary = {0};
+    struct parameters *parameters = NULL;
+    bool ok;
+    if (variant->floating) {
+        job.parameters = parameters = float_parameters(spec, variant, run, error);
+        ok = parameters && trainer_run(&job, &summary, error);
+    } else {
+        parameters =
+            quantized_parameters(spec, variants, variant, train, run, &job, &summary, error);
+        ok = parameters != NULL;
+    }
+    ok = ok && variant_write(variant->architecture, variant->floating, parameters, path, error) &&
+         journal_write(journal, "trained",
+                       json_pack("{s:s, s:s, s:I, s:f, s:f}", "network", variant->name, "during",
+                                 variant->stage, "steps", (json_int_t)summary.steps, "seconds",
+                                 summary.seconds, "macs", summary.macs),
+                       error);
     if (parameters) parameters_free(parameters);
     memory_free(checkpoint);
     memory_free(path);

@@ -1,7 +1,7 @@
 #include "search/workload.h"
 #include "core/memory.h"
 #include "eval/leaves.h"
-#include "eval/quantize.h"
+#include "search/quantize_spec.h"
 #include <math.h>
 #include <string.h>
 
@@ -14,6 +14,12 @@ static const struct training_settings *stage(const struct workload_settings *set
 
 static enum network_precision derived_precision(const struct workload_settings *settings) {
     return settings->quantized ? NETWORK_QUANTIZED : NETWORK_FLOAT;
+}
+
+static struct network_quantizers quantizers_of(const struct workload_settings *settings) {
+    struct quantize_settings how = quantize_spec_settings(settings->spec);
+    return settings->quantized ? quantize_form(settings->space, &how)
+                               : (struct network_quantizers){0};
 }
 
 /* Few images: patches are cut anew at every step, and their content does not matter here. */
@@ -56,8 +62,10 @@ static bool create_parameters(struct workload *workload, struct error *error) {
                                                     NETWORK_FLOAT, (uint64_t)spec->seed, error);
     workload->parameters = trained;
     if (!trained || !settings->quantized) return trained != NULL;
-    workload->parameters = quantize_prepare(settings->space, settings->architecture, trained,
-                                            &workload->sampler, stage(settings)->batch, 1, error);
+    struct quantize_source source = {settings->space,    settings->architecture, trained,
+                                     &workload->sampler, stage(settings)->batch, 1};
+    struct quantize_settings how = quantize_spec_settings(spec);
+    workload->parameters = quantize_set(&source, &how, error);
     parameters_free(trained);
     return workload->parameters != NULL;
 }
@@ -69,6 +77,7 @@ static bool create_retraining(struct workload *workload, struct error *error) {
                                       .height = training->patch,
                                       .width = training->patch,
                                       .precision = derived_precision(settings),
+                                      .quantizers = quantizers_of(settings),
                                       .architecture = settings->architecture,
                                       .plan_memory = training->plan_memory};
     if (!create_parameters(workload, error) ||
@@ -80,9 +89,21 @@ static bool create_retraining(struct workload *workload, struct error *error) {
     return true;
 }
 
+/* What is run is not what is trained. */
+static bool finish_parameters(struct workload *workload, struct error *error) {
+    const struct workload_settings *settings = &workload->settings;
+    if (!settings->quantized) return true;
+    struct quantize_settings how = quantize_spec_settings(settings->spec);
+    struct parameters *finished =
+        quantize_finish(settings->space, settings->architecture, &how, workload->parameters, error);
+    parameters_free(workload->parameters);
+    workload->parameters = finished;
+    return finished != NULL;
+}
+
 static bool create_inference(struct workload *workload, struct error *error) {
     const struct workload_settings *settings = &workload->settings;
-    if (!create_parameters(workload, error)) return false;
+    if (!create_parameters(workload, error) || !finish_parameters(workload, error)) return false;
     workload->evaluator = evaluator_create(settings->space, settings->architecture,
                                            workload->parameters, derived_precision(settings));
     workload->picture =

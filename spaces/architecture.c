@@ -17,6 +17,7 @@ struct architecture *architecture_copy(const struct architecture *architecture) 
     struct architecture *copy = architecture_create(architecture->space);
     memcpy(copy->entries, architecture->entries,
            (size_t)architecture->count * sizeof *architecture->entries);
+    copy->all_bits = architecture->all_bits;
     return copy;
 }
 
@@ -42,6 +43,11 @@ int architecture_bits(const struct architecture *architecture, int slot) {
     int candidate = architecture_candidate(architecture, slot);
     const struct slot_candidate *at = &slot_at(architecture, slot)->candidates[candidate];
     return at->bits[architecture->entries[slot] - at->first];
+}
+
+int architecture_width(const struct architecture *architecture, int bits) {
+    bool stays = bits == BITS_FLOAT && architecture->space->activations == ACTIVATION_HWGQ;
+    return architecture->all_bits && !stays ? architecture->all_bits : bits;
 }
 
 bool architecture_holds(const struct architecture *architecture,
@@ -97,6 +103,10 @@ void architecture_derive(struct architecture *architecture, const float *alpha) 
 }
 
 bool architecture_set_bits(struct architecture *architecture, int bits) {
+    if (architecture->all_bits) {
+        architecture->all_bits = bits;
+        return true;
+    }
     bool good = true;
     for (int i = 0; i < architecture->count; i++) {
         int index = architecture_candidate(architecture, i);
@@ -144,6 +154,7 @@ const char **architecture_candidate_names(const struct space *space, int *count)
 }
 
 bool architecture_equal(const struct architecture *a, const struct architecture *b) {
+    if (a->all_bits != b->all_bits) return false;
     if (a->count != b->count || space_checksum(a->space) != space_checksum(b->space)) return false;
     for (int i = 0; i < a->count; i++)
         if (a->entries[i] != b->entries[i] && architecture_has_slot(a, i)) return false;

@@ -59,6 +59,10 @@ struct architecture {
     const struct space *space; /* borrowed */
     int count;                 /* slots */
     int *entries;              /* the chosen entry of each slot */
+    /* Not 0: the bit width of every convolution, whatever the slots and the space say. Where the
+     * space's convolutions read ReLUs for their quantizers, those of 32 bits do not, and stay as
+     * they are. */
+    int all_bits;
 };
 
 struct architecture *architecture_create(const struct space *space); /* first entry everywhere */
@@ -70,7 +74,10 @@ void architecture_randomize(struct architecture *architecture, struct random *ra
  * order, entries in order). The candidate of largest marginal first, then its most probable bits.
  */
 void architecture_derive(struct architecture *architecture, const float *alpha);
-/* Sets the bits of every searched slot to `bits` where it offers them; false if one does not. */
+/* The bit width that a convolution gets for which slots or space say `bits`. */
+int architecture_width(const struct architecture *architecture, int bits);
+/* Sets the bits of every searched slot to `bits` where it offers them; false if one does not. With
+ * all_bits, that is set instead. */
 bool architecture_set_bits(struct architecture *architecture, int bits);
 /* Fixed architectures: candidate `name` in every slot that has it, the first one elsewhere. */
 bool architecture_set_candidate(struct architecture *architecture, const char *name);

@@ -60,6 +60,7 @@ char *architecture_text(const struct architecture *architecture) {
     put(&writer, "space: %s\nchecksum: \"%08x\"\nscale: %d\n", space->name, space->checksum,
         space->settings.scale);
     put_let(&writer, &space->settings);
+    if (architecture->all_bits) put(&writer, "bits: %d\n", architecture->all_bits);
     put(&writer, architecture->count > 0 ? "choices:\n" : "choices: {}\n");
     for (int i = 0; i < architecture->count; i++)
         if (space->slots.items[i].owner < 0 && architecture_has_slot(architecture, i))
@@ -289,13 +290,13 @@ static bool read_head_let(const struct yaml_node *let, struct space_settings *se
 }
 
 static bool read_head(const struct yaml_node *root, struct head *head, struct error *error) {
-    static const char *const keys[] = {"space", "checksum", "scale", "let", "choices"};
+    static const char *const keys[] = {"space", "checksum", "scale", "let", "bits", "choices"};
     char found[80];
     *head = (struct head){0};
     if (root->kind != YAML_MAP)
         return error_at(error, ERROR_SPEC, root->position, "an architecture must be a map, not %s",
                         yaml_describe(root, found, sizeof found));
-    bool good = yaml_check_keys(root, "the architecture", keys, 5, error);
+    bool good = yaml_check_keys(root, "the architecture", keys, 6, error);
     static const char *const needed[] = {"space", "checksum", "scale"};
     for (int i = 0; i < 3; i++)
         if (!yaml_get(root, needed[i]))
@@ -314,6 +315,18 @@ static bool read_head(const struct yaml_node *root, struct head *head, struct er
     return read_head_let(yaml_get(root, "let"), &head->settings, error) && good;
 }
 
+static bool read_all_bits(const struct yaml_node *node, int *bits, struct error *error) {
+    int64_t value;
+    if (!node) return true;
+    if (!yaml_to_integer(node, &value, error)) return false;
+    if (value != BITS_WIDE && (value < BITS_MINIMUM || value > BITS_MAXIMUM))
+        return error_at(error, ERROR_SPEC, node->position,
+                        "a bit width of %lld is not possible: it must be between %d and %d, or %d",
+                        (long long)value, BITS_MINIMUM, BITS_MAXIMUM, BITS_WIDE);
+    *bits = (int)value;
+    return true;
+}
+
 static struct architecture *read_for_space(const struct yaml_node *root, const struct head *head,
                                            const struct space *space, struct error *error) {
     if (head->checksum != space->checksum) {
@@ -329,7 +342,9 @@ static struct architecture *read_for_space(const struct yaml_node *root, const s
         return NULL;
     }
     struct architecture *architecture = architecture_create(space);
-    if (read_choices(root, architecture, error)) return architecture;
+    if (read_choices(root, architecture, error) &&
+        read_all_bits(yaml_get(root, "bits"), &architecture->all_bits, error))
+        return architecture;
     architecture_free(architecture);
     return NULL;
 }

@@ -91,6 +91,8 @@ struct cost cost_of_site_in(const struct network_site *site,
                           ? architecture_bits(architecture, site->activation_slot)
                       : is_open ? weights
                                 : site->activation_bits;
+        weights = architecture_width(architecture, weights);
+        activations = architecture_width(architecture, activations);
     }
     return cost_of_site(site, width_in(architecture, site->in), width_in(architecture, site->out),
                         weights, activations);

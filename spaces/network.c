@@ -2,6 +2,7 @@
 #include "ops/branch_weight.h"
 #include "ops/graph_merge.h"
 #include "ops/quantizer.h"
+#include "spaces/network_norms.h"
 #include "spaces/walk.h"
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +55,9 @@ struct network *network_build(const struct space *space, struct parameters *para
         resolver = (struct resolver){resolve_candidate, resolve_bits, options->architecture};
     else
         make_room(network, &space->slots);
-    if (!walk_build(space, network, &resolver, error)) {
+    bool has_norms = options->architecture && network->options.folded;
+    if ((has_norms && !network_find_norms(network, error)) ||
+        !walk_build(space, network, &resolver, error)) {
         network_free(network);
         return NULL;
     }

@@ -7,6 +7,7 @@
 
 #include "ops/graph.h"
 #include "ops/parameters.h"
+#include "ops/quantizer_table.h"
 #include "spaces/architecture.h"
 #include "spaces/space.h"
 
@@ -16,12 +17,21 @@ enum network_precision {
                          implies one) */
     NETWORK_NOISE,    /* supernet: quantization noise weighted by probabilities (QuantNAS) */
     NETWORK_DIRECT,   /* supernet: mixtures of quantizers */
-    NETWORK_QUANTIZED /* derived network: the chosen bits, fixed bits, by LSQ and HWGQ or LSQ */
+    NETWORK_QUANTIZED /* derived network: the chosen bits, fixed bits */
+};
+
+/* How a derived network is quantized while it is trained (NETWORK_QUANTIZED). NULL: as every
+ * finished one is, by steps and lowest levels ("lsq"); eval/quantize.h makes the one from the
+ * other. */
+struct network_quantizers {
+    const struct quantizer *weights, *activations;
+    bool per_tensor; /* one range for a weight, instead of one for each output channel */
 };
 
 struct network_options {
     int batch, height, width; /* of the low-resolution input */
     enum network_precision precision;
+    struct network_quantizers quantizers;
     const struct architecture *architecture; /* NULL: the supernet */
     bool noise_uniform;                      /* NETWORK_NOISE: uniform instead of normal noise */
     bool noise_detached;                     /* NETWORK_NOISE: the released code's gradient */
@@ -31,8 +41,10 @@ struct network_options {
     bool noise_per_slot;
     bool merge; /* supernet: mixtures of convolutions as one (ops/graph_merge.h); sites, costs and
                  * drawings are those of the network without it */
-    /* Convolutions that are trained as branches have one weight of their own, "<path>.weight";
-     * always so in NETWORK_QUANTIZED. network_fold_branches gives it the branches' sum. */
+    /* Convolutions that are trained as branches have one weight of their own, "<path>.weight", and
+     * a batch norm that alone reads a convolution is part of it, which then has a bias. Always so
+     * in NETWORK_QUANTIZED; network_fold_branches and then network_fold_norms give them their
+     * values. */
     bool folded;
     /* Supernet: the probabilities of a slot are an input of the graph instead of the softmax of its
      * logits: whoever runs it fills them before each forward pass, and gets their gradients with
@@ -54,6 +66,8 @@ struct width_layout {
     int full; /* of all parts */
 };
 
+enum { NETWORK_MAX_WIDTHS = 8 };
+
 /* A convolution (or other operation with MACs) and its quantizers. */
 struct network_site {
     const char *name; /* path of the step; its parameters are "<name>.weight", ... */
@@ -72,17 +86,20 @@ struct network_site {
     unsigned branches;   /* that the weight is the sum of (ops/branch_weight.h), folded or not */
     int quantizer_count; /* bit widths that have quantizers here: 1, or the slot's in NETWORK_DIRECT
                           */
-    int quantizer_bits[8];
+    int quantizer_bits[NETWORK_MAX_WIDTHS];
     int activation_quantizer_count; /* the same of activations, where bits are chosen apart */
-    int activation_quantizer_bits[8];
-    int weight_step[8];       /* parameter index, -1: none */
-    int activation_step[8];   /* parameter index, -1: none (HWGQ) */
-    int activation_lowest[8]; /* state parameter index, -1: none */
+    int activation_quantizer_bits[NETWORK_MAX_WIDTHS];
+    int weight_step[NETWORK_MAX_WIDTHS];     /* parameter index, -1: none */
+    int activation_step[NETWORK_MAX_WIDTHS]; /* parameter index, -1: none (HWGQ) */
+    int activation_lowest;                   /* parameter index, -1: none */
+    /* Of one width: all parameters of its quantizers, in their order; -1: none. */
+    int weight_parameters[QUANTIZER_MAX_PARAMETERS],
+        activation_parameters[QUANTIZER_MAX_PARAMETERS];
 };
 
-/* A trained tensor that is not the weight of a site: bias, batch norm, scalars. */
+/* A trained tensor that is not the weight of a site: bias, batch norm (also where it is folded),
+ * scalars. */
 struct network_tensor {
-    int parameter;
     size_t elements;
     const struct condition *condition; /* where it stands; in the arena */
     const struct width_layout *width;  /* of its channels where slots choose them; else NULL */
@@ -96,6 +113,12 @@ struct network_branch {
     enum network_choice choice;
     int slot, candidate;
     int branch; /* of graph_branch */
+};
+
+/* A batch norm that is part of the convolution before it, by their paths. */
+struct network_norm {
+    const char *convolution, *norm;
+    double epsilon;
 };
 
 struct network {
@@ -113,6 +136,8 @@ struct network {
     int *probabilities; /* value index of their softmax (or input), an output of the graph */
     struct network_branch *branches; /* a tied choice has one in each of its places */
     int branch_count;
+    struct network_norm *norms; /* folded, derived */
+    int norm_count;
     struct arena arena;
 };
 
@@ -128,6 +153,10 @@ void network_initialize_steps(struct network *network);
  * in `trained`, those of the network that is not folded: exactly the same function in one
  * convolution. */
 void network_fold_branches(const struct network *network, const struct parameters *trained);
+
+/* The same of batch norms, whose parameters and running statistics are in `trained`; the
+ * convolutions' weights, before them, in the network. */
+void network_fold_norms(const struct network *network, const struct parameters *trained);
 
 /* Multiply-accumulates of one forward pass of the batch over all sites, every candidate apart. */
 double network_macs(const struct network *network);

@@ -26,11 +26,12 @@ static bool read_widths(const struct yaml_node *node, const struct expression_na
                             yaml_describe(item, found, sizeof found));
         if (!expression_evaluate_integer(item->text, item->position, names, &value, error))
             return false;
-        if (value != BITS_FLOAT && (value < BITS_MINIMUM || value > BITS_MAXIMUM))
+        if (value != BITS_FLOAT && value != BITS_WIDE &&
+            (value < BITS_MINIMUM || value > BITS_MAXIMUM))
             return error_at(error, ERROR_SPEC, item->position,
                             "a bit width of %ld is not possible: it must be between %d and %d, or "
-                            "%d for no quantization",
-                            value, BITS_MINIMUM, BITS_MAXIMUM, BITS_FLOAT);
+                            "%d, or %d for no quantization",
+                            value, BITS_MINIMUM, BITS_MAXIMUM, BITS_WIDE, BITS_FLOAT);
         for (int j = 0; j < bits->count; j++)
             if (bits->values[j] == value)
                 return error_at(error, ERROR_SPEC, item->position, "the bit width %ld stands twice",
@@ -363,6 +364,10 @@ uint32_t space_checksum(const struct space *space) {
 
 const struct space_settings *space_effective_settings(const struct space *space) {
     return &space->settings;
+}
+
+const char *space_activation_quantizer(const struct space *space) {
+    return space->activations == ACTIVATION_HWGQ ? "hwgq" : "lsq";
 }
 
 double space_range(const struct space *space) {

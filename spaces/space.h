@@ -36,6 +36,8 @@ uint32_t space_checksum(const struct space *space);
 const struct space_settings *space_effective_settings(const struct space *space);
 /* Pixel values are 0..range (1 or 255) at the network's input and output. */
 double space_range(const struct space *space);
+/* The quantizer of activations that the space names: "hwgq" (convolutions read ReLUs) or "lsq". */
+const char *space_activation_quantizer(const struct space *space);
 
 /* Names of the shipped spaces, sorted; free with file_list_free. */
 bool space_list(char ***names, size_t *count, struct error *error);

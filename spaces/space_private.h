@@ -5,6 +5,7 @@
 #include "spaces/architecture.h"
 #include "spaces/expression.h"
 #include "spaces/include.h"
+#include "spaces/network.h"
 #include "spaces/space.h"
 #include "spaces/template.h"
 
@@ -14,7 +15,13 @@ enum activation_quantizer {
 };
 
 /* Bit widths that quantizers know; 32 stands for "not quantized". */
-enum { BITS_MINIMUM = 2, BITS_MAXIMUM = 8, BITS_FLOAT = 32, BITS_MAX_COUNT = 7 };
+enum {
+    BITS_MINIMUM = 2,
+    BITS_MAXIMUM = 8,
+    BITS_WIDE = 16,
+    BITS_FLOAT = 32,
+    BITS_MAX_COUNT = NETWORK_MAX_WIDTHS
+};
 
 struct bits_list {
     int count;

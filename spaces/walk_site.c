@@ -1,3 +1,6 @@
+#include "ops/op_list.h"
+#include "ops/quantizer_table.h"
+#include "spaces/network_norms.h"
 #include "spaces/walk.h"
 #include <stdio.h>
 #include <string.h>
@@ -69,25 +72,44 @@ static double node_macs(const struct graph *graph, const struct graph_node *node
     return cost.macs;
 }
 
-/* Every trained tensor that the node made for itself; `skip` is not its own. */
-static void note_tensors(struct walk *walk, const struct graph_node *node, int tensors, int skip) {
+static void note_tensor(struct walk *walk, size_t elements, const struct width_layout *width) {
     struct network *network = walk->network;
+    size_t count = (size_t)network->tensor_count;
+    memory_grow(network->tensors, count, walk->tensor_capacity);
+    network->tensors[network->tensor_count++] = (struct network_tensor){
+        .elements = elements, .condition = walk->place.condition, .width = width};
+}
+
+/* Every trained tensor that the node made for itself; those of the bits in `skipped` are not its
+ * own.
+ */
+static void note_tensors(struct walk *walk, const struct graph_node *node, int tensors,
+                         unsigned skipped) {
+    const struct network *network = walk->network;
     const struct graph *graph = network->graph;
     const struct width_layout *layout =
         network->options.architecture ? NULL : walk_layout(walk, node->output);
     int channels = graph->values[node->output].shape.c;
     for (int i = tensors; i < node->input_count; i++) {
         const struct graph_value *value = &graph->values[node->inputs[i]];
-        if (i - tensors == skip || value->kind != VALUE_PARAMETER) continue;
+        if (skipped >> (i - tensors) & 1 || value->kind != VALUE_PARAMETER) continue;
         if (network->parameters->items[value->parameter].kind != PARAMETER_WEIGHT) continue;
-        size_t count = (size_t)network->tensor_count;
-        memory_grow(network->tensors, count, walk->tensor_capacity);
-        network->tensors[network->tensor_count++] = (struct network_tensor){
-            .parameter = value->parameter,
-            .elements = shape_elements(value->shape),
-            .condition = walk->place.condition,
-            .width = walk_is_per_channel(value->shape, channels) ? layout : NULL};
+        note_tensor(walk, shape_elements(value->shape),
+                    walk_is_per_channel(value->shape, channels) ? layout : NULL);
     }
+}
+
+/* A batch norm that became part of the convolution before it: what it was trained with still
+ * counts.
+ */
+static int folded_norm(struct walk *walk, const struct op *op, const double *attribute, int input) {
+    struct op_parameter parameters[OP_MAX_PARAMETERS] = {{0}};
+    int count =
+        op->parameters(attribute, &walk->network->graph->values[input].shape, 1, parameters);
+    for (int i = 0; i < count; i++)
+        if (parameters[i].kind == PARAMETER_WEIGHT)
+            note_tensor(walk, shape_elements(parameters[i].shape), NULL);
+    return input;
 }
 
 static struct network_site *add_site(struct walk *walk, const char *path) {
@@ -104,8 +126,11 @@ static struct network_site *add_site(struct walk *walk, const char *path) {
                                   .activation_bits = BITS_FLOAT,
                                   .activation = -1,
                                   .weight = -1};
-    for (int i = 0; i < BITS_MAX_COUNT + 1; i++)
-        site->weight_step[i] = site->activation_step[i] = site->activation_lowest[i] = -1;
+    for (int i = 0; i < BITS_MAX_COUNT; i++)
+        site->weight_step[i] = site->activation_step[i] = -1;
+    site->activation_lowest = -1;
+    for (int i = 0; i < QUANTIZER_MAX_PARAMETERS; i++)
+        site->weight_parameters[i] = site->activation_parameters[i] = -1;
     return site;
 }
 
@@ -115,6 +140,8 @@ int walk_operation(struct walk *walk, const struct step *step, const char *path,
     struct network *network = walk->network;
     if (network->options.architecture && input_count == 1 && strcmp(op->name, "identity") == 0)
         return inputs[0];
+    if (op == &op_batch_norm && network_norm_of(network, NULL, path))
+        return folded_norm(walk, op, attribute, inputs[0]);
     struct graph_request request = {.op = op,
                                     .attribute = attribute,
                                     .inputs = inputs,
@@ -127,7 +154,7 @@ int walk_operation(struct walk *walk, const struct step *step, const char *path,
     if (output < 0) return -1;
     const struct graph *graph = network->graph;
     const struct graph_node *node = &graph->nodes[graph->values[value].node];
-    note_tensors(walk, node, input_count, -1);
+    note_tensors(walk, node, input_count, 0);
     if (op->cost) {
         struct network_site *site = add_site(walk, path);
         site->node = graph->values[value].node;
@@ -247,68 +274,112 @@ static int quantizer_parameter(struct walk *walk, const struct convolution *conv
     return parameter < 0 ? walk_fail(walk, convolution->step) : parameter;
 }
 
-/* lsq of one width, or lsq_mix of several: weights with a step for each output channel. */
-static int lsq_of(struct walk *walk, const struct convolution *convolution, int value,
-                  bool is_weight) {
+/* The quantizer of one width: that of the options, or what every finished network has, steps and
+ * lowest levels; in a supernet's fixed convolutions those of the space. */
+static const struct quantizer *chosen_quantizer(const struct walk *walk, bool is_weight) {
+    const struct network_options *options = &walk->network->options;
+    const struct quantizer *given =
+        is_weight ? options->quantizers.weights : options->quantizers.activations;
+    if (options->precision == NETWORK_QUANTIZED) return given ? given : &quantizer_lsq;
+    bool is_hwgq = !is_weight && walk->space->activations == ACTIVATION_HWGQ;
+    return is_hwgq ? &quantizer_hwgq : &quantizer_lsq;
+}
+
+static bool check_width(struct walk *walk, const struct convolution *convolution,
+                        const struct quantizer *quantizer, int bits) {
+    if (bits <= quantizer->activations->maximum_bits) return true;
+    error_at(walk_error(walk, convolution->step), ERROR_SPEC, convolution->step->position,
+             "the quantizer \"%s\" of activations knows at most %d bits, not %d", quantizer->name,
+             quantizer->activations->maximum_bits, bits);
+    walk_fail(walk, convolution->step);
+    return false;
+}
+
+/* One width. */
+static int quantizer_of(struct walk *walk, const struct convolution *convolution, int value,
+                        bool is_weight) {
     struct network *network = walk->network;
     struct graph *graph = network->graph;
     struct network_site *site = convolution->site;
-    bool is_mix = (is_weight ? convolution->weights : convolution->activations) == QUANTIZE_MIX;
-    bool has_lowest = !is_weight && !is_mix;
+    const struct quantizer *quantizer = chosen_quantizer(walk, is_weight);
+    int bits = (is_weight ? &convolution->weight_widths : &convolution->activation_widths)->bits[0];
+    if (!is_weight && !check_width(walk, convolution, quantizer, bits)) return -1;
+    bool per_channel = is_weight && !network->options.quantizers.per_tensor;
+    int rows = per_channel ? graph->values[value].shape.n : 1;
+    int count =
+        is_weight ? quantizer->weights->parameter_count : quantizer->activations->parameter_count;
+    const struct quantizer_parameter *wanted =
+        is_weight ? quantizer->weights->parameters : quantizer->activations->parameters;
+    int inputs[1 + QUANTIZER_MAX_PARAMETERS] = {value};
+    int *made = is_weight ? site->weight_parameters : site->activation_parameters;
+    for (int i = 0; i < count; i++) {
+        /* A step or clip starts at 1, a lowest level or offset at 0. */
+        made[i] = quantizer_parameter(walk, convolution, wanted[i].name, bits, wanted[i].kind, rows,
+                                      i == 0);
+        if (made[i] < 0) return -1;
+        if (per_channel && convolution->out && network->options.architecture)
+            parameters_set_part(network->parameters, made[i], 1, NULL, convolution->out->full,
+                                walk_channels_kept(walk, convolution->out));
+        inputs[1 + i] = graph_parameter(graph, made[i]);
+    }
+    const struct op *op = op_find(is_weight ? quantizer->weights->op : quantizer->activations->op);
+    if (op == &op_lsq) {
+        (is_weight ? site->weight_step : site->activation_step)[0] = made[0];
+        if (!is_weight) site->activation_lowest = made[1];
+    }
+    double attribute[OP_MAX_ATTRIBUTES];
+    op_attribute_defaults(op, attribute);
+    set_attribute(op, attribute, "bits", bits);
+    if (op == &op_lsq) set_attribute(op, attribute, "signed", is_weight);
+    if (is_weight) set_attribute(op, attribute, "per_channel", per_channel);
+    const char *path = arena_format(&walk->arena, "%s.%s_quantized", convolution->path,
+                                    is_weight ? "weight" : "activation");
+    return walk_node(walk, convolution->step, path, op->name, attribute, NULL, 0, inputs,
+                     1 + count);
+}
+
+/* lsq_mix of several widths: weights with a step for each output channel. */
+static int lsq_mix_of(struct walk *walk, const struct convolution *convolution, int value,
+                      bool is_weight) {
+    struct network *network = walk->network;
+    struct graph *graph = network->graph;
+    struct network_site *site = convolution->site;
     const struct widths *widths =
         is_weight ? &convolution->weight_widths : &convolution->activation_widths;
-    int inputs[2 + BITS_MAX_COUNT] = {value}, count = 1;
-    if (is_mix) inputs[count++] = network->probabilities[widths->slot];
+    int inputs[2 + BITS_MAX_COUNT] = {value, network->probabilities[widths->slot]};
     for (int i = 0; i < widths->count; i++) {
-        int bits = widths->bits[i];
         int steps = is_weight ? graph->values[value].shape.n : 1;
         int step =
             quantizer_parameter(walk, convolution, is_weight ? "weight_step" : "activation_step",
-                                bits, PARAMETER_WEIGHT, steps, 1);
+                                widths->bits[i], PARAMETER_WEIGHT, steps, 1);
         if (step < 0) return -1;
-        if (is_weight && convolution->out && network->options.architecture)
-            parameters_set_part(network->parameters, step, 1, NULL, convolution->out->full,
-                                walk_channels_kept(walk, convolution->out));
         (is_weight ? site->weight_step : site->activation_step)[i] = step;
-        inputs[count++] = graph_parameter(graph, step);
+        inputs[2 + i] = graph_parameter(graph, step);
     }
-    if (has_lowest) {
-        int lowest = quantizer_parameter(walk, convolution, "activation_lowest", widths->bits[0],
-                                         PARAMETER_STATE, 1, 0);
-        if (lowest < 0) return -1;
-        site->activation_lowest[0] = lowest;
-        inputs[count++] = graph_parameter(graph, lowest);
-    }
-    const struct op *op = op_find(is_mix ? "lsq_mix" : "lsq");
+    const struct op *op = op_find("lsq_mix");
     double attribute[OP_MAX_ATTRIBUTES];
     op_attribute_defaults(op, attribute);
-    set_attribute(op, attribute, "signed", is_weight || is_mix);
+    set_attribute(op, attribute, "signed", 1);
     set_attribute(op, attribute, "per_channel", is_weight);
-    if (is_mix)
-        set_attribute(op, attribute, "first", widths->first);
-    else
-        set_attribute(op, attribute, "bits", widths->bits[0]);
+    set_attribute(op, attribute, "first", widths->first);
     const char *path = arena_format(&walk->arena, "%s.%s_quantized", convolution->path,
                                     is_weight ? "weight" : "activation");
-    return walk_node(walk, convolution->step, path, op->name, attribute,
-                     is_mix ? widths->bits : NULL, is_mix ? widths->count : 0, inputs, count);
+    return walk_node(walk, convolution->step, path, op->name, attribute, widths->bits,
+                     widths->count, inputs, 2 + widths->count);
 }
 
-static int hwgq_of(struct walk *walk, const struct convolution *convolution) {
-    bool is_mix = convolution->activations == QUANTIZE_MIX;
+static int hwgq_mix_of(struct walk *walk, const struct convolution *convolution) {
     const struct widths *widths = &convolution->activation_widths;
-    const struct op *op = op_find(is_mix ? "hwgq_mix" : "hwgq");
+    for (int i = 0; i < widths->count; i++)
+        if (!check_width(walk, convolution, &quantizer_hwgq, widths->bits[i])) return -1;
+    const struct op *op = op_find("hwgq_mix");
     double attribute[OP_MAX_ATTRIBUTES];
     op_attribute_defaults(op, attribute);
-    if (is_mix)
-        set_attribute(op, attribute, "first", widths->first);
-    else
-        set_attribute(op, attribute, "bits", widths->bits[0]);
-    int inputs[] = {convolution->input, is_mix ? walk->network->probabilities[widths->slot] : 0};
+    set_attribute(op, attribute, "first", widths->first);
+    int inputs[] = {convolution->input, walk->network->probabilities[widths->slot]};
     const char *path = arena_format(&walk->arena, "%s.activation_quantized", convolution->path);
-    return walk_node(walk, convolution->step, path, op->name, attribute,
-                     is_mix ? widths->bits : NULL, is_mix ? widths->count : 0, inputs,
-                     is_mix ? 2 : 1);
+    return walk_node(walk, convolution->step, path, op->name, attribute, widths->bits,
+                     widths->count, inputs, 2);
 }
 
 /* --- Convolutions --------------------------------------------------------------------------------
@@ -337,15 +408,20 @@ static void choose_quantizers(const struct walk *walk, struct convolution *convo
 static int quantized_activation(struct walk *walk, struct convolution *convolution) {
     bool is_hwgq = walk->space->activations == ACTIVATION_HWGQ;
     enum quantizing how = convolution->activations;
-    if (is_hwgq && (how == QUANTIZE_NOT || how == QUANTIZE_NOISE)) {
+    /* Half-wave quantizers are ReLUs themselves. */
+    bool is_half_wave =
+        how == QUANTIZE_MIX ||
+        (how == QUANTIZE_CHOSEN && chosen_quantizer(walk, false)->activations->is_half_wave);
+    if (is_hwgq && !is_half_wave) {
         convolution->input = relu_of(walk, convolution);
         if (convolution->input < 0) return -1;
         convolution->site->activation = convolution->input;
     }
     if (how == QUANTIZE_NOT) return convolution->input;
     if (how == QUANTIZE_NOISE) return noisy_activation(walk, convolution);
-    return is_hwgq ? hwgq_of(walk, convolution)
-                   : lsq_of(walk, convolution, convolution->input, false);
+    if (how == QUANTIZE_CHOSEN) return quantizer_of(walk, convolution, convolution->input, false);
+    return is_hwgq ? hwgq_mix_of(walk, convolution)
+                   : lsq_mix_of(walk, convolution, convolution->input, false);
 }
 
 /* The weight as a value, through its quantizer. */
@@ -382,8 +458,9 @@ static int quantized_weight(struct walk *walk, struct convolution *convolution) 
     case QUANTIZE_NOISE:
         return noise_of(walk, convolution, value, &convolution->weight_widths, "weight", false);
     case QUANTIZE_MIX:
+        return lsq_mix_of(walk, convolution, value, true);
     case QUANTIZE_CHOSEN:
-        return lsq_of(walk, convolution, value, true);
+        return quantizer_of(walk, convolution, value, true);
     }
     return -1;
 }
@@ -418,7 +495,13 @@ static void read_bits(struct walk *walk, struct convolution *convolution,
             *activations = (struct widths){place->activation_bits, place->activation_count,
                                            place->activation_slot, 0};
     }
-    bool is_known = !convolution->is_open || walk->network->options.architecture;
+    const struct architecture *architecture = walk->network->options.architecture;
+    if (architecture && architecture->all_bits &&
+        architecture_width(architecture, weights->bits[0]) == architecture->all_bits) {
+        *weights = (struct widths){&architecture->all_bits, 1, weights->slot, weights->first};
+        *activations = *weights;
+    }
+    bool is_known = !convolution->is_open || architecture;
     site->weight_bits = is_known ? weights->bits[0] : 0;
     site->activation_bits = is_known ? activations->bits[0] : 0;
 }
@@ -455,6 +538,14 @@ int walk_convolution(struct walk *walk, const struct step *step, const char *pat
     struct network *network = walk->network;
     struct convolution convolution = {
         .step = step, .path = path, .attribute = attribute, .input = input};
+    double biased[OP_MAX_ATTRIBUTES];
+    unsigned not_own = 1; /* the weight, and a bias that comes from a batch norm */
+    if (network_norm_of(network, path, NULL)) {
+        if (attribute[op_attribute_index(step->op, "bias")] == 0) not_own |= 2;
+        memcpy(biased, attribute, (size_t)step->op->attribute_count * sizeof *biased);
+        set_attribute(step->op, biased, "bias", 1);
+        convolution.attribute = attribute = biased;
+    }
     if (!find_channels(walk, &convolution, width)) return -1;
     struct network_site *site = convolution.site = add_site(walk, path);
     read_bits(walk, &convolution, fixed);
@@ -492,7 +583,7 @@ int walk_convolution(struct walk *walk, const struct step *step, const char *pat
     const struct graph_node *node = &graph->nodes[graph->values[value].node];
     site->node = graph->values[value].node;
     site->macs = node_macs(graph, node, 1);
-    note_tensors(walk, node, 1, 0);
+    note_tensors(walk, node, 1, not_own);
     if (network->options.observe) graph_mark_output(network->graph, site->activation);
     return output;
 }

@@ -189,7 +189,8 @@ const struct bad_space bad_spaces[] = {
      "network:\n"
      "  - conv: {out: 12, kernel: 1}\n"
      "  - pixel_shuffle: {scale: scale}\n",
-     "test.yaml:2:8: a bit width of 1 is not possible: it must be between 2 and 8, or 32 for no "
+     "test.yaml:2:8: a bit width of 1 is not possible: it must be between 2 and 8, or 16, or 32 "
+     "for no "
      "quantization"},
     {"bits_twice",
      "space: bad\n"
@@ -217,7 +218,8 @@ const struct bad_space bad_spaces[] = {
      "network:\n"
      "  - conv: {out: 12, kernel: 1, bits: 33}\n"
      "  - pixel_shuffle: {scale: scale}\n",
-     "test.yaml:3:38: a bit width of 33 is not possible: it must be between 2 and 8, or 32 for no "
+     "test.yaml:3:38: a bit width of 33 is not possible: it must be between 2 and 8, or 16, or 32 "
+     "for no "
      "quantization"},
     {"unknown_quantizer",
      "space: bad\n"

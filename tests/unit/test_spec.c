@@ -190,7 +190,30 @@ static const struct bad bad_specs[] = {
      "spec.yaml:1:20: expected true or false, found \"yes\"; write true"},
     {"retrain: {augment: 1}\n", "spec.yaml:1:20: expected true or false, found the number 1"},
     {"quantize: {bits: [4, 9]}\n",
-     "spec.yaml:1:22: quantize.bits is 9, but must be between 2 and 8"},
+     "spec.yaml:1:18: quantize.bits is 9, but a bit width is 2 to 8, or 16"},
+    {"quantize: {bits: [4, 17]}\n",
+     "spec.yaml:1:22: quantize.bits is 17, but must be between 2 and 16"},
+    {"quantize: {all_bits: 12}\n",
+     "spec.yaml:1:22: quantize.all_bits is 12, but a bit width is 2 to 8, or 16"},
+    {"quantize: {weights: lqs}\n",
+     "spec.yaml:1:21: unknown quantizer of weights \"lqs\"; did you mean \"lsq\"?"},
+    {"quantize: {weights: pact}\n",
+     "spec.yaml:1:21: the quantizer \"pact\" is not for weights; see `tamis list quantizers`"},
+    {"quantize: {activations: dorefa}\n",
+     "spec.yaml:1:25: the quantizer \"dorefa\" is not for activations; see `tamis list "
+     "quantizers`"},
+    {"quantize: {activations: noise}\n",
+     "spec.yaml:1:25: the quantizer \"noise\" is not for activations; see `tamis list "
+     "quantizers`"},
+    {"quantize: {calibration: squares}\n",
+     "spec.yaml:1:25: unknown calibration \"squares\"; it is one of own, least_squares, min_max, "
+     "percentile"},
+    {"quantize: {calibration: minmax}\n",
+     "spec.yaml:1:25: unknown calibration \"minmax\"; did you mean \"min_max\"?"},
+    {"quantize: {granularity: layer}\n",
+     "spec.yaml:1:25: quantize.granularity cannot be \"layer\"; it is one of channel, tensor"},
+    {"quantize: {percentile: 101}\n",
+     "spec.yaml:1:24: quantize.percentile is 101, but must be between 50 and 100"},
     {"quantize: {bits: [4, four]}\n",
      "spec.yaml:1:22: expected a whole number, found the text \"four\""},
     {"quantize: {bits: {4: 8}}\n", "spec.yaml:1:18: expected a whole number, found a map"},
@@ -375,7 +398,8 @@ static void every_setting_can_be_set(void **state) {
                      strcmp(setting->initial, "true") == 0 ? "false" : "true");
             break;
         case SPEC_TEXT:
-            snprintf(override, sizeof override, "%s=random", setting->key);
+            snprintf(override, sizeof override, "%s=%s", setting->key,
+                     strncmp(setting->key, "quantize.", 9) == 0 ? "percentile" : "random");
             break;
         case SPEC_CHOICE:
             snprintf(override, sizeof override, "%s=%s", setting->key, setting->choices[1]);
