@@ -32,14 +32,9 @@ static size_t rounded(size_t bytes) {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* Bytes of a whole value, with the sums of a global step behind it. */
 static size_t plane_bytes(const struct integer_engine *engine, const struct integer_step *step) {
-    const struct integer_plane *plane = &engine->planes[step->output];
-    size_t bytes = plane->row_bytes * (size_t)plane->height;
-    size_t inputs = (size_t)engine->network->program.values[step->inputs[0]].channels;
-    if (integer_step_is_global(step)) bytes += 16 + 2 * inputs * sizeof(double);
-    /* Kernels may read a vector's length beyond the end. */
-    return rounded(bytes) + ALIGNMENT;
+    return rounded(
+        integer_value_memory(&engine->network->program, step, &engine->planes[step->output]));
 }
 
 /* A piece of the arena that a value takes while it lives. */
@@ -121,8 +116,10 @@ static bool prepare(struct integer_engine *engine, int height, int width, struct
 static void run_step(struct integer_engine *engine, int index) {
     const struct integer_program *program = &engine->network->program;
     const struct integer_step *step = &program->steps[index];
-    int height = engine->planes[step->output].height;
-#pragma omp parallel for schedule(static) if (height > 1)
+    bool is_global = integer_step_is_global(step) != 0;
+    int height = engine->planes[is_global ? step->inputs[0] : step->output].height;
+    /* The rows of a global step are added up in their order. */
+#pragma omp parallel for schedule(static) if (height > 1 && !is_global)
     for (int y = 0; y < height; y++) {
         int begin, end;
         integer_step_band(step, engine->planes, y, &begin, &end);

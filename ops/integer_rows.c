@@ -37,6 +37,11 @@ size_t integer_step_scratch(const struct integer_program *program,
     return 0;
 }
 
+size_t integer_value_memory(const struct integer_program *program, const struct integer_step *step,
+                            const struct integer_plane *plane) {
+    return integer_plane_bytes(program, step, plane);
+}
+
 void integer_run_row(const struct integer_call *call, int y) {
     switch ((enum integer_kind)call->step->kind) {
     case INTEGER_INPUT:
@@ -88,16 +93,11 @@ void integer_run_row(const struct integer_call *call, int y) {
         integer_average_pool_row(call, y);
         break;
     case INTEGER_MEAN:
-    case INTEGER_DEVIATION: {
-        int row;
-        for (row = 0; row < integer_input(call, 0)->height; row++)
-            integer_add_to_totals(call, row);
-        if (call->step->kind == INTEGER_MEAN)
-            integer_mean_row(call);
-        else
-            integer_deviation_row(call);
+        integer_mean_row(call, y);
         break;
-    }
+    case INTEGER_DEVIATION:
+        integer_deviation_row(call, y);
+        break;
     case INTEGER_LAYER_NORM:
         integer_layer_norm_row(call, y);
         break;

@@ -4,9 +4,19 @@
 #include "ops/integer_attention.h"
 #include "ops/integer_spatial.h"
 
-/* part: schedule needs: step band */
+/* part: schedule needs: step band taps */
 static inline int integer_is_global(const struct integer_step *step) {
     return step->kind == INTEGER_MEAN || step->kind == INTEGER_DEVIATION;
+}
+
+/* Bytes of the rows of a value; behind those of a global step lie its totals. */
+static inline size_t integer_plane_bytes(const struct integer_program *program,
+                                         const struct integer_step *step,
+                                         const struct integer_plane *plane) {
+    size_t bytes = (plane->row_bytes * (size_t)plane->rows + 15) / 16 * 16;
+    if (integer_is_global(step))
+        bytes += 2 * (size_t)program->values[step->inputs[0]].channels * sizeof(double);
+    return bytes;
 }
 
 /* Height and width of what a step makes, from those of its inputs. */
@@ -54,7 +64,8 @@ static inline void integer_together(const struct integer_step *step,
         integer_band(step, planes[step->output].height, y, begin, end);
 }
 
-/* Rows `first` .. `last` of input `index` that the rows made together with row `y` need. */
+/* Rows `first` .. `last` of input `index` that the rows made together with row `y` need; none where
+ * `last` is -1. */
 static inline void integer_needs(const struct integer_step *step,
                                  const struct integer_plane *planes, int index, int y, int *first,
                                  int *last) {
@@ -74,11 +85,15 @@ static inline void integer_needs(const struct integer_step *step,
         *first = *last = y / step->stride;
         break;
     case INTEGER_RESIZE: {
-        /* One row more on each side than bicubic taps reach. */
-        int place = (int)((int64_t)y * input->height / output->height);
-        *first = place - 3;
-        *last = place + 3;
-        if (index == 1) *first = *last = 0;
+        float weights[INTEGER_MOST_TAPS];
+        *last = integer_taps(step->option, input->height, output->height, y, first, weights);
+        *last += *first - 1;
+        if (index == 1) {
+            /* Its size alone. */
+            *first = input->height;
+            *last = -1;
+            return;
+        }
         break;
     }
     case INTEGER_MEAN:

@@ -3,7 +3,7 @@
 #define TAMIS_OPS_INTEGER_SPATIAL_H
 #include "ops/integer_pointwise.h"
 
-/* part: shuffle needs: channels */
+/* part: shuffle needs: step */
 static inline void integer_shuffle_row(const struct integer_call *call, int y) {
     int scale = call->step->stride, square = scale * scale, x, dx, c;
     int channels = integer_output_value(call)->channels, dy = y % scale;
@@ -25,7 +25,7 @@ static inline void integer_shuffle_row(const struct integer_call *call, int y) {
             }
 }
 
-/* part: resize needs: step */
+/* part: taps needs: step */
 enum { INTEGER_MOST_TAPS = 4 };
 
 /* Samples `first` .. of a side of `in` that make sample `index` of one of `out`, as many as
@@ -54,6 +54,7 @@ static inline int integer_taps(int option, int in, int out, int index, int *firs
     return 4;
 }
 
+/* part: resize needs: taps */
 static inline int integer_within(int index, int size) {
     return index < 0 ? 0 : index < size ? index : size - 1;
 }
@@ -165,24 +166,30 @@ static inline void integer_add_to_totals(const struct integer_call *call, int y)
 }
 
 /* part: mean needs: totals */
-static inline void integer_mean_row(const struct integer_call *call) {
+/* Takes row `y` of the input. */
+static inline void integer_mean_row(const struct integer_call *call, int y) {
     const struct integer_plane *input = integer_input(call, 0);
     const double *sums = integer_totals(call);
     double count = (double)input->height * (double)input->width;
     float *to = integer_output_floats(call, 0);
     int c;
+    integer_add_to_totals(call, y);
+    if (y + 1 < input->height) return;
     for (c = 0; c < integer_output_value(call)->channels; c++)
         to[c] = (float)(sums[c] / count);
 }
 
 /* part: deviation needs: totals */
-static inline void integer_deviation_row(const struct integer_call *call) {
+/* Takes row `y` of the input. */
+static inline void integer_deviation_row(const struct integer_call *call, int y) {
     const struct integer_plane *input = integer_input(call, 0);
     int channels = integer_input_value(call, 0)->channels, c;
     const double *sums = integer_totals(call), *squares = sums + channels;
     double count = (double)input->height * (double)input->width;
     double sum = 0.0, square = 0.0, mean, variance, part;
     float *to = integer_output_floats(call, 0);
+    integer_add_to_totals(call, y);
+    if (y + 1 < input->height) return;
     for (c = 0; c < channels; c++) {
         mean = sums[c] / count;
         part = mean * mean;

@@ -1,12 +1,9 @@
 /* The integer engine makes the pictures that the simulation in float makes. */
 #include "core/log.h"
 #include "core/threads.h"
-#include "eval/evaluator.h"
 #include "eval/integer_engine.h"
 #include "eval/leaves.h"
-#include "eval/quantize.h"
-#include "tests/support/search_setup.h"
-#include "tests/support/spaces.h"
+#include "tests/support/integers.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,67 +12,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-struct work {
-    struct search_setup setup;
-    struct architecture *architecture;
-    struct parameters *parameters;
-    struct network *network;
-    struct integer_network integers;
-    struct evaluator evaluator;
-};
-
-/* A calibrated network of random weights; choice `shift + i` in slot i, all of `bits` bits, or with
- * 0 those of the choice. */
-static void work_open(struct work *work, const char *space, int bits, int shift) {
-    struct error error = {0};
-    char setting[128];
-    snprintf(setting, sizeof setting, "space=%s", space);
-    const char *const settings[] = {setting,
-                                    "scale=2",
-                                    "data.train_count=3",
-                                    "data.train_size=96",
-                                    "data.valid_count=1",
-                                    "data.valid_size=64",
-                                    NULL};
-    search_setup_open(&work->setup, NULL, settings);
-    const struct slots *slots = space_slots(work->setup.space, &error);
-    work->architecture = architecture_create(work->setup.space);
-    for (int i = 0; i < slots->count; i++)
-        work->architecture->entries[i] = (shift + i * shift) % slots->items[i].entry_count;
-    if (bits) assert_true(architecture_set_bits(work->architecture, bits));
-    struct parameters *trained =
-        derived_parameters(work->setup.space, work->architecture, NETWORK_FLOAT, 4, &error);
-    search_setup_need(trained != NULL, &error);
-    struct sampler sampler;
-    struct sampler_spec sampling = {
-        .patch = 40, .half = SAMPLER_ALL, .range = (float)space_range(work->setup.space)};
-    search_setup_need(sampler_create(&work->setup.train, &sampling, &sampler, &error), &error);
-    work->parameters =
-        quantize_prepare(work->setup.space, work->architecture, trained, &sampler, 2, 2, &error);
-    search_setup_need(work->parameters != NULL, &error);
-    sampler_free(&sampler);
-    parameters_free(trained);
-    struct network_options options = {.batch = 1,
-                                      .height = 48,
-                                      .width = 48,
-                                      .precision = NETWORK_QUANTIZED,
-                                      .architecture = work->architecture};
-    work->network = network_build(work->setup.space, work->parameters, &options, &error);
-    search_setup_need(work->network != NULL, &error);
-    search_setup_need(integer_network_compile(&work->integers, work->network, &error), &error);
-    work->evaluator = evaluator_create(work->setup.space, work->architecture, work->parameters,
-                                       NETWORK_QUANTIZED);
-}
-
-static void work_close(struct work *work) {
-    evaluator_free(&work->evaluator);
-    integer_network_free(&work->integers);
-    network_free(work->network);
-    parameters_free(work->parameters);
-    architecture_free(work->architecture);
-    search_setup_close(&work->setup);
-}
 
 /* The largest difference in any pixel, and how many differ. */
 static int difference(const struct image *a, const struct image *b, size_t *count) {
@@ -91,9 +27,9 @@ static int difference(const struct image *a, const struct image *b, size_t *coun
 }
 
 /* Differences come from sums in float that fall on the other side of a level's edge. */
-static void check_pictures(struct work *work, int limit, const char *what) {
+static void check_pictures(struct integers *work, int limit, const char *what) {
     static const int sizes[][2] = {{48, 48}, {61, 39}, {33, 70}};
-    struct integer_engine engine = integer_engine_create(&work->integers);
+    struct integer_engine engine = integer_engine_create(&work->compiled);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct error error = {0};
         struct image low = leaves_image(7, i, sizes[i][0], sizes[i][1]);
@@ -124,23 +60,23 @@ static void pictures_are_those_of_the_simulation(void **state) {
     for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
         for (size_t k = 0; k < 3; k++)
             for (int shift = 0; shift < 3; shift++) {
-                struct work work;
+                struct integers work;
                 char what[128];
-                work_open(&work, spaces[i].name, bits[k], shift);
+                integers_open(&work, spaces[i].name, bits[k], shift);
                 snprintf(what, sizeof what, "%s with bits %d, choices %d", spaces[i].name, bits[k],
                          shift);
                 check_pictures(&work, spaces[i].limit, what);
-                work_close(&work);
+                integers_close(&work);
             }
 }
 
 static void bits_do_not_depend_on_threads_or_sizes_before(void **state) {
     (void)state;
     struct error error = {0};
-    struct work work;
-    work_open(&work, "hybrid_small", 8, 2);
-    struct integer_engine first = integer_engine_create(&work.integers);
-    struct integer_engine second = integer_engine_create(&work.integers);
+    struct integers work;
+    integers_open(&work, "hybrid_small", 8, 2);
+    struct integer_engine first = integer_engine_create(&work.compiled);
+    struct integer_engine second = integer_engine_create(&work.compiled);
     struct image low = leaves_image(7, 1, 45, 37), other = leaves_image(7, 2, 64, 20);
     size_t count = 0;
     int threads = threads_get();
@@ -158,39 +94,39 @@ static void bits_do_not_depend_on_threads_or_sizes_before(void **state) {
     image_free(&other);
     integer_engine_free(&first);
     integer_engine_free(&second);
-    work_close(&work);
+    integers_close(&work);
 }
 
 static void too_small_a_picture_is_refused(void **state) {
     (void)state;
     struct error error = {0};
-    struct work work;
-    work_open(&work, "rfdn_small", 8, 0);
-    struct integer_engine engine = integer_engine_create(&work.integers);
+    struct integers work;
+    integers_open(&work, "rfdn_small", 8, 0);
+    struct integer_engine engine = integer_engine_create(&work.compiled);
     struct image low = leaves_image(7, 1, 10, 40);
     struct image high = integer_engine_upscale(&engine, &low, &error);
     assert_null(high.pixels);
     assert_non_null(strstr(error.text, "10x40 pixels is too small"));
     image_free(&low);
     integer_engine_free(&engine);
-    work_close(&work);
+    integers_close(&work);
 }
 
 static void weights_take_their_bits(void **state) {
     (void)state;
-    struct work eight, four;
-    work_open(&eight, "rfdn_small", 8, 0);
-    work_open(&four, "rfdn_small", 4, 0);
+    struct integers eight, four;
+    integers_open(&eight, "rfdn_small", 8, 0);
+    integers_open(&four, "rfdn_small", 4, 0);
     size_t eights = 0, packed = 0;
     for (int i = 0; i < eight.network->site_count; i++) {
         eights += eight.network->sites[i].weights;
         packed +=
             (four.network->sites[i].weights * (size_t)four.network->sites[i].weight_bits + 7) / 8;
     }
-    assert_int_equal(integer_network_weight_bytes(&eight.integers), eights);
-    assert_int_equal(integer_network_weight_bytes(&four.integers), packed);
-    work_close(&eight);
-    work_close(&four);
+    assert_int_equal(integer_network_weight_bytes(&eight.compiled), eights);
+    assert_int_equal(integer_network_weight_bytes(&four.compiled), packed);
+    integers_close(&eight);
+    integers_close(&four);
 }
 
 int main(void) {

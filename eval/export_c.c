@@ -1,0 +1,435 @@
+#include "eval/export_c.h"
+#include "core/file.h"
+#include "eval/export_c_parts.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How each kind of step is called in the C file, and the part of the code that it takes. */
+static const struct {
+    int kind;
+    const char *constant, *part, *function;
+} kinds[] = {
+    {INTEGER_INPUT, "INTEGER_INPUT", "input", "integer_input_row"},
+    {INTEGER_OUTPUT, "INTEGER_OUTPUT", "output", "integer_output_row"},
+    {INTEGER_QUANTIZE, "INTEGER_QUANTIZE", "quantize", "integer_quantize_row"},
+    {INTEGER_CONVOLUTION, "INTEGER_CONVOLUTION", "convolution", "integer_convolution_row"},
+    {INTEGER_FLOAT_CONVOLUTION, "INTEGER_FLOAT_CONVOLUTION", "float_convolution",
+     "integer_float_convolution_row"},
+    {INTEGER_ACTIVATION, "INTEGER_ACTIVATION", "activation", "integer_activation_row"},
+    {INTEGER_PRELU, "INTEGER_PRELU", "prelu", "integer_prelu_row"},
+    {INTEGER_AFFINE, "INTEGER_AFFINE", "affine", "integer_affine_row"},
+    {INTEGER_ADD, "INTEGER_ADD", "add", "integer_add_row"},
+    {INTEGER_MULTIPLY, "INTEGER_MULTIPLY", "multiply", "integer_multiply_row"},
+    {INTEGER_CONCAT, "INTEGER_CONCAT", "concat", "integer_concat_row"},
+    {INTEGER_SPLIT, "INTEGER_SPLIT", "split", "integer_split_row"},
+    {INTEGER_SHUFFLE, "INTEGER_SHUFFLE", "shuffle", "integer_shuffle_row"},
+    {INTEGER_RESIZE, "INTEGER_RESIZE", "resize", "integer_resize_row"},
+    {INTEGER_MAX_POOL, "INTEGER_MAX_POOL", "max_pool", "integer_max_pool_row"},
+    {INTEGER_AVERAGE_POOL, "INTEGER_AVERAGE_POOL", "average_pool", "integer_average_pool_row"},
+    {INTEGER_MEAN, "INTEGER_MEAN", "mean", "integer_mean_row"},
+    {INTEGER_DEVIATION, "INTEGER_DEVIATION", "deviation", "integer_deviation_row"},
+    {INTEGER_LAYER_NORM, "INTEGER_LAYER_NORM", "layer_norm", "integer_layer_norm_row"},
+    {INTEGER_ATTENTION, "INTEGER_ATTENTION", "attention", "integer_attention_rows"},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static int kind_index(int kind) {
+    for (int i = 0; i < KINDS; i++)
+        if (kinds[i].kind == kind) return i;
+    return -1;
+}
+
+/* --- Tables --------------------------------------------------------------------------------------
+ */
+
+enum { LINE = 96 };
+
+/* Writes one element of a list, in lines of bearable length. */
+static void write_item(FILE *file, int *column, const char *text) {
+    int length = (int)strlen(text) + 1;
+    if (*column + length > LINE) {
+        fprintf(file, "\n    ");
+        *column = 4;
+    }
+    fprintf(file, "%s,", text);
+    *column += length;
+}
+
+static void begin_list(FILE *file, const char *type, const char *name, int index, int *column) {
+    fprintf(file, "static const %s %s_%d[] = {\n    ", type, name, index);
+    *column = 4;
+}
+
+static void write_floats(FILE *file, int index, const float *values, size_t count) {
+    char text[64];
+    int column;
+    begin_list(file, "float", "floats", index, &column);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(text, sizeof text, "%af", (double)values[i]);
+        write_item(file, &column, text);
+    }
+    fprintf(file, "};\n");
+}
+
+static void write_bytes(FILE *file, const char *name, int index, const unsigned char *values,
+                        size_t count) {
+    char text[64];
+    int column;
+    begin_list(file, "unsigned char", name, index, &column);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(text, sizeof text, "%d", values[i]);
+        write_item(file, &column, text);
+    }
+    fprintf(file, "};\n");
+}
+
+static void write_words(FILE *file, const char *name, int index, const int32_t *values,
+                        size_t count) {
+    char text[64];
+    int column;
+    begin_list(file, "int32_t", name, index, &column);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(text, sizeof text, "%" PRId32, values[i]);
+        write_item(file, &column, text);
+    }
+    fprintf(file, "};\n");
+}
+
+static void write_longs(FILE *file, const char *name, int index, const int64_t *values,
+                        size_t count) {
+    char text[64];
+    int column;
+    begin_list(file, "int64_t", name, index, &column);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(text, sizeof text, "INT64_C(%" PRId64 ")", values[i]);
+        write_item(file, &column, text);
+    }
+    fprintf(file, "};\n");
+}
+
+/* Floats of a step's table. */
+static size_t float_count(const struct integer_program *program, const struct integer_step *step) {
+    size_t in = (size_t)program->values[step->inputs[0]].channels;
+    size_t out = (size_t)program->values[step->output].channels;
+    size_t window = (size_t)step->kernel_h * (size_t)step->kernel_w;
+    size_t side = 2 * (size_t)step->kernel_h - 1;
+    switch (step->kind) {
+    case INTEGER_PRELU:
+        return out;
+    case INTEGER_FLOAT_CONVOLUTION:
+        return (window * in / (size_t)step->groups + 1) * out;
+    case INTEGER_ATTENTION:
+        return 4 * out * out + 4 * out + (step->groups ? side * side * (size_t)step->option : 0);
+    default:
+        return 2 * out;
+    }
+}
+
+static void write_scaling(FILE *file, int index, const struct integer_scaling *scaling,
+                          size_t channels) {
+    write_words(file, "multipliers", index, scaling->multipliers, channels);
+    write_longs(file, "biases", index, scaling->biases, channels);
+    write_bytes(file, "shifts", index, scaling->shifts, channels);
+    if (scaling->slope_multipliers) {
+        write_words(file, "slope_multipliers", index, scaling->slope_multipliers, channels);
+        write_longs(file, "slope_biases", index, scaling->slope_biases, channels);
+    }
+    fprintf(file,
+            "static const struct integer_scaling scaling_%d = {multipliers_%d, biases_%d, "
+            "shifts_%d,\n",
+            index, index, index, index);
+    if (scaling->slope_multipliers)
+        fprintf(file, "    slope_multipliers_%d, slope_biases_%d, ", index, index);
+    else
+        fprintf(file, "    NULL, NULL, ");
+    fprintf(file, "%d, %d};\n", scaling->lowest, scaling->highest);
+}
+
+static void write_tables(FILE *file, const struct integer_network *network, int index) {
+    const struct integer_program *program = &network->program;
+    const struct integer_step *step = &program->steps[index];
+    size_t channels = (size_t)program->values[step->output].channels;
+    size_t in = (size_t)program->values[step->inputs[0]].channels;
+    fprintf(file, "\n/* %s */\n", network->names[index]);
+    if (step->weights) {
+        size_t count =
+            in / (size_t)step->groups * channels * (size_t)step->kernel_h * (size_t)step->kernel_w;
+        size_t per_byte = (size_t)(8 / step->weight_bits);
+        write_bytes(file, "weights", index, step->weights, (count + per_byte - 1) / per_byte);
+        write_words(file, "offsets", index, step->offsets, channels);
+    }
+    if (step->scaling) write_scaling(file, index, step->scaling, channels);
+    if (step->floats) write_floats(file, index, step->floats, float_count(program, step));
+    fprintf(file, "static const int inputs_%d[] = {", index);
+    for (int i = 0; i < step->input_count; i++)
+        fprintf(file, "%s%d", i ? ", " : "", step->inputs[i]);
+    fprintf(file, "};\n");
+}
+
+/* "NAME_7", or NULL where there is no such table. */
+static void write_name(FILE *file, const char *sign, const char *name, int index, bool is_there) {
+    if (is_there)
+        fprintf(file, ", %s%s_%d", sign, name, index);
+    else
+        fprintf(file, ", NULL");
+}
+
+static void write_step(FILE *file, const struct integer_step *step, int index) {
+    fprintf(file, "    {%s, %d, %d, inputs_%d, %d, %d, %d, %d, %d, %d, %d, %d, %af",
+            kinds[kind_index(step->kind)].constant, step->output, step->input_count, index,
+            step->kernel_h, step->kernel_w, step->stride, step->pad_h, step->pad_w, step->dilation,
+            step->groups, step->option, (double)step->number);
+    write_name(file, "", "floats", index, step->floats != NULL);
+    fprintf(file, ", %d", step->weight_bits);
+    write_name(file, "", "weights", index, step->weights != NULL);
+    write_name(file, "", "offsets", index, step->offsets != NULL);
+    write_name(file, "&", "scaling", index, step->scaling != NULL);
+    fprintf(file, "},\n");
+}
+
+static void write_program(FILE *file, const struct integer_network *network) {
+    const struct integer_program *program = &network->program;
+    for (int i = 0; i < program->step_count; i++)
+        write_tables(file, network, i);
+    fprintf(file, "\nenum { VALUES = %d, STEPS = %d };\n", program->value_count,
+            program->step_count);
+    fprintf(file, "static const struct integer_value values[VALUES] = {\n");
+    for (int i = 0; i < program->value_count; i++) {
+        const struct integer_value *value = &program->values[i];
+        fprintf(file, "    {%d, %d, %d, %d},\n", value->channels, value->is_levels, value->zero,
+                value->highest);
+    }
+    fprintf(file, "};\nstatic const struct integer_step steps[STEPS] = {\n");
+    for (int i = 0; i < program->step_count; i++)
+        write_step(file, &program->steps[i], i);
+    fprintf(
+        file,
+        "};\nstatic const struct integer_program program = {values, VALUES, steps, STEPS, %zu};\n",
+        program->scratch_bytes);
+}
+
+/* --- Code ----------------------------------------------------------------------------------------
+ */
+
+static void write_dispatch(FILE *file, const bool *used) {
+    fprintf(file, "\nstatic void run_row(const struct integer_call *call, int y) {\n"
+                  "    switch (call->step->kind) {\n");
+    for (int i = 0; i < KINDS; i++)
+        if (used[i])
+            fprintf(file, "    case %s:\n        %s(call, y);\n        break;\n", kinds[i].constant,
+                    kinds[i].function);
+    fprintf(file, "    default:\n        break;\n    }\n}\n");
+}
+
+static const char interface[] =
+    "\n/* What a picture's rows need, apart from the rows. */\n"
+    "struct state {\n"
+    "    struct integer_plane planes[VALUES];\n"
+    "    int makers[VALUES], made[VALUES], levels[VALUES], is_asked[VALUES];\n"
+    "    struct integer_stream stream;\n"
+    "};\n"
+    "\n"
+    "static int plan(struct state *state, int width, int height, size_t *bytes) {\n"
+    "    struct integer_stream *stream = &state->stream;\n"
+    "    stream->program = &program;\n"
+    "    stream->planes = state->planes;\n"
+    "    stream->makers = state->makers;\n"
+    "    stream->made = state->made;\n"
+    "    stream->levels = state->levels;\n"
+    "    stream->is_asked = state->is_asked;\n"
+    "    return width > 0 && height > 0 && integer_stream_plan(stream, height, width, bytes);\n"
+    "}\n"
+    "\n"
+    "size_t model_memory(int width, int height) {\n"
+    "    struct state state;\n"
+    "    size_t bytes;\n"
+    "    return plan(&state, width, height, &bytes) ? bytes + 16 : 0;\n"
+    "}\n"
+    "\n"
+    "int model_upscale(const unsigned char *low, int width, int height, unsigned char *high,\n"
+    "                  void *memory, size_t bytes) {\n"
+    "    struct state state;\n"
+    "    unsigned char *rows = (unsigned char *)memory;\n"
+    "    size_t needed;\n"
+    "    if (!plan(&state, width, height, &needed)) return MODEL_TOO_SMALL;\n"
+    "    if (bytes < needed + 16) return MODEL_NO_MEMORY;\n"
+    "    rows += (16 - (uintptr_t)rows % 16) % 16;\n"
+    "    integer_stream_place(&state.stream, rows);\n"
+    "    /* The picture is only read. */\n"
+    "    memcpy(&state.planes[0].data, &low, sizeof low);\n"
+    "    state.planes[steps[STEPS - 1].output].data = high;\n"
+    "    state.stream.run = run_row;\n"
+    "    integer_stream_run(&state.stream);\n"
+    "    return 0;\n"
+    "}\n";
+
+static const char program_text[] =
+    "\n#ifdef MODEL_MAIN\n"
+    "/* cc -O2 -DMODEL_MAIN model.c -lm -o upscale && ./upscale small.ppm large.ppm */\n"
+    "#include <stdio.h>\n"
+    "#include <stdlib.h>\n"
+    "\n"
+    "/* A number of the file's head, after spaces and comments; -1: there is none. */\n"
+    "static int read_number(FILE *file) {\n"
+    "    int c = getc(file), number = -1;\n"
+    "    while (c == ' ' || c == '\\t' || c == '\\n' || c == '\\r' || c == '#') {\n"
+    "        if (c == '#')\n"
+    "            while (c != '\\n' && c != EOF)\n"
+    "                c = getc(file);\n"
+    "        else\n"
+    "            c = getc(file);\n"
+    "    }\n"
+    "    for (; c >= '0' && c <= '9' && number < 100000; c = getc(file))\n"
+    "        number = (number < 0 ? 0 : number) * 10 + c - '0';\n"
+    "    return number;\n"
+    "}\n"
+    "\n"
+    "static unsigned char *read_picture(const char *path, int *width, int *height) {\n"
+    "    FILE *file = fopen(path, \"rb\");\n"
+    "    unsigned char *pixels = NULL;\n"
+    "    size_t bytes;\n"
+    "    if (!file) return NULL;\n"
+    "    if (getc(file) == 'P' && getc(file) == '6') {\n"
+    "        *width = read_number(file);\n"
+    "        *height = read_number(file);\n"
+    "        if (*width > 0 && *height > 0 && read_number(file) == 255) {\n"
+    "            bytes = (size_t)*width * (size_t)*height * 3;\n"
+    "            pixels = (unsigned char *)malloc(bytes);\n"
+    "            if (pixels && fread(pixels, 1, bytes, file) != bytes) {\n"
+    "                free(pixels);\n"
+    "                pixels = NULL;\n"
+    "            }\n"
+    "        }\n"
+    "    }\n"
+    "    fclose(file);\n"
+    "    return pixels;\n"
+    "}\n"
+    "\n"
+    "int main(int count, char **arguments) {\n"
+    "    int width, height, status = 1;\n"
+    "    unsigned char *low, *high;\n"
+    "    void *memory;\n"
+    "    size_t bytes, pixels;\n"
+    "    FILE *file;\n"
+    "    if (count != 3) {\n"
+    "        fprintf(stderr, \"usage: %s LOW.ppm HIGH.ppm\\n\", arguments[0]);\n"
+    "        return 2;\n"
+    "    }\n"
+    "    low = read_picture(arguments[1], &width, &height);\n"
+    "    if (!low) {\n"
+    "        fprintf(stderr, \"%s: not a binary PPM picture of 8 bits\\n\", arguments[1]);\n"
+    "        return 3;\n"
+    "    }\n"
+    "    bytes = model_memory(width, height);\n"
+    "    pixels = (size_t)width * MODEL_SCALE * (size_t)height * MODEL_SCALE;\n"
+    "    memory = malloc(bytes);\n"
+    "    high = (unsigned char *)malloc(pixels * 3);\n"
+    "    if (bytes == 0)\n"
+    "        fprintf(stderr, \"%s: too small a picture for this network\\n\", arguments[1]);\n"
+    "    else if (!memory || !high)\n"
+    "        fprintf(stderr, \"no memory\\n\");\n"
+    "    else\n"
+    "        status = model_upscale(low, width, height, high, memory, bytes) != 0;\n"
+    "    file = status ? NULL : fopen(arguments[2], \"wb\");\n"
+    "    if (file) {\n"
+    "        fprintf(file, \"P6\\n%d %d\\n255\\n\", width * MODEL_SCALE, height * MODEL_SCALE);\n"
+    "        if (fwrite(high, 3, pixels, file) != pixels) status = 1;\n"
+    "        if (fclose(file) != 0) status = 1;\n"
+    "        fprintf(stderr, \"%lu bytes of working memory\\n\", (unsigned long)bytes);\n"
+    "    } else {\n"
+    "        status = 1;\n"
+    "    }\n"
+    "    free(memory);\n"
+    "    free(high);\n"
+    "    free(low);\n"
+    "    return status;\n"
+    "}\n"
+    "#endif\n";
+
+static const char header[] =
+    "#ifndef MODEL_H\n"
+    "#define MODEL_H\n"
+    "\n"
+    "#include <stddef.h>\n"
+    "\n"
+    "#ifdef __cplusplus\n"
+    "extern \"C\" {\n"
+    "#endif\n"
+    "\n"
+    "enum { MODEL_SCALE = %d };\n"
+    "enum { MODEL_TOO_SMALL = -1, MODEL_NO_MEMORY = -2 };\n"
+    "\n"
+    "/* Bytes of working memory that model_upscale takes for a picture of this size; 0: the "
+    "network\n"
+    " * makes nothing of so small a picture. It grows with the width, and not with the height "
+    "beyond\n"
+    " * a few rows. */\n"
+    "size_t model_memory(int width, int height);\n"
+    "\n"
+    "/*\n"
+    " * Upscales 8-bit RGB pixels, row after row, from width x height to MODEL_SCALE times that, "
+    "with\n"
+    " * `memory` of at least model_memory(width, height) bytes. 0, or a number above.\n"
+    " */\n"
+    "int model_upscale(const unsigned char *low, int width, int height, unsigned char *high,\n"
+    "                  void *memory, size_t bytes);\n"
+    "\n"
+    "#ifdef __cplusplus\n"
+    "}\n"
+    "#endif\n"
+    "#endif\n";
+
+static void write_code(FILE *file, const struct integer_network *network) {
+    bool used[KINDS] = {false};
+    struct export_c_parts parts;
+    export_c_parts_read(&parts);
+    for (int i = 0; i < network->program.step_count; i++)
+        used[kind_index(network->program.steps[i].kind)] = true;
+    for (int i = 0; i < KINDS; i++)
+        if (used[i]) export_c_parts_want(&parts, kinds[i].part);
+    export_c_parts_want(&parts, "stream");
+    export_c_parts_write(&parts, file);
+    export_c_parts_free(&parts);
+    write_program(file, network);
+    write_dispatch(file, used);
+    fputs(interface, file);
+    fputs(program_text, file);
+}
+
+/* Writes a text that was made in memory. */
+static bool write_text(const char *folder, const char *name, const char *text, size_t length,
+                       struct error *error) {
+    char *path = path_join(folder, name);
+    bool ok = file_write(path, text, length, error);
+    memory_free(path);
+    return ok;
+}
+
+bool export_c_write(const struct integer_network *network, int scale, const char *title,
+                    const char *folder, struct error *error) {
+    char *code = NULL, *interface_text = NULL;
+    size_t code_length = 0, interface_length = 0;
+    FILE *file = open_memstream(&code, &code_length);
+    if (file) {
+        fprintf(file,
+                "/* %s. Written by Tamis " TAMIS_VERSION
+                "; see model.h. */\n#include \"model.h\"\n",
+                title);
+        write_code(file, network);
+        fclose(file);
+    }
+    FILE *interface_file = open_memstream(&interface_text, &interface_length);
+    if (interface_file) {
+        fprintf(interface_file, "/* %s. Written by Tamis " TAMIS_VERSION ". */\n", title);
+        fprintf(interface_file, header, scale);
+        fclose(interface_file);
+    }
+    bool ok = file && interface_file;
+    if (!ok) error_add(error, ERROR_FAILED, "there is no memory for the text of the C file");
+    ok = ok && write_text(folder, "model.c", code, code_length, error) &&
+         write_text(folder, "model.h", interface_text, interface_length, error);
+    free(code);
+    free(interface_text);
+    return ok;
+}

@@ -1,0 +1,17 @@
+/* A quantized network as one C file that needs nothing else. */
+#ifndef TAMIS_EVAL_EXPORT_C_H
+#define TAMIS_EVAL_EXPORT_C_H
+
+#include "eval/integer_network.h"
+
+/*
+ * Writes model.c and model.h into a folder that is there: C99 with <stdint.h>, <stddef.h>,
+ * <string.h> and <math.h> alone, packed weights, and of the code in ops/integer_*.h the parts that
+ * this network takes. It makes the bits that the integer engine makes, with as many rows of every
+ * value in memory as the next steps still read. With MODEL_MAIN defined it is a program that
+ * upscales a PPM file. `title` stands in the first line.
+ */
+bool export_c_write(const struct integer_network *network, int scale, const char *title,
+                    const char *folder, struct error *error);
+
+#endif

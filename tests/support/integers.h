@@ -1,0 +1,23 @@
+/* A quantized network and its compiled form: for tests of the integer engine and its exports. */
+#ifndef TAMIS_TESTS_SUPPORT_INTEGERS_H
+#define TAMIS_TESTS_SUPPORT_INTEGERS_H
+
+#include "eval/evaluator.h"
+#include "eval/integer_network.h"
+#include "tests/support/search_setup.h"
+
+struct integers {
+    struct search_setup setup;
+    struct architecture *architecture;
+    struct parameters *parameters;
+    struct network *network;
+    struct integer_network compiled;
+    struct evaluator evaluator; /* the simulation in float */
+};
+
+/* A calibrated network of random weights at scale 2; choice `shift + i shift` in slot i, all of
+ * `bits` bits, or with 0 those of the choice. Not to be moved once it is open. */
+void integers_open(struct integers *integers, const char *space, int bits, int shift);
+void integers_close(struct integers *integers);
+
+#endif
