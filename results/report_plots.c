@@ -105,7 +105,7 @@ static void plots_entropy(struct plots *plots, const char *stage, const char *co
 
 struct report_plot *report_plots(const json_t *events, const char *const *slots, size_t slot_count,
                                  struct arena *arena, size_t *count) {
-    enum { MOST_STAGES = 16, PLOTS_A_STAGE = 5 };
+    enum { MOST_STAGES = 16, PLOTS_A_STAGE = 7 };
     struct plots plots = {.arena = arena, .events = events};
     plots.items = arena_allocate(arena, MOST_STAGES * PLOTS_A_STAGE * sizeof *plots.items);
     const char *stages[MOST_STAGES];
@@ -124,6 +124,9 @@ struct report_plot *report_plots(const json_t *events, const char *const *slots,
         plots_curve(&plots, stage, "loss", "Loss", "loss", true);
         plots_curve(&plots, stage, "validation", "Validation", "PSNR (dB)", false);
         plots_curve(&plots, stage, "bitops", "Expected BitOps", "BitOps", false);
+        plots_curve(&plots, stage, "macs", "Expected MACs", "MACs", false);
+        plots_curve(&plots, stage, "parameters", "Expected parameters", "parameters", false);
+        plots_curve(&plots, stage, "bytes", "Expected bytes", "bytes", false);
         plots_entropy(&plots, stage, slots, slot_count);
     }
     *count = plots.count;

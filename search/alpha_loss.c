@@ -3,17 +3,19 @@
 #include "ops/entropy.h"
 #include <math.h>
 
-struct alpha_loss *alpha_loss_create(const struct cost_model *cost, const struct slots *slots,
-                                     const float *alpha) {
+struct alpha_loss *alpha_loss_create(struct cost_model *cost, enum cost_kind kind,
+                                     const struct slots *slots, const float *alpha) {
     struct alpha_loss *loss = memory_allocate(sizeof *loss);
     size_t entries = (size_t)slots->entry_count;
+    cost_model_expect(cost, kind);
     loss->cost = cost;
+    loss->kind = kind;
     loss->slots = slots;
     loss->probabilities = memory_allocate(entries * sizeof(double));
     loss->probability_gradient = memory_allocate(entries * sizeof(double));
     loss->entropies = memory_allocate((size_t)slots->count * sizeof(double));
     alpha_loss_at(loss, alpha, 0, 0, NULL);
-    loss->initial_bitops = loss->bitops;
+    loss->initial_cost = loss->expected_cost;
     return loss;
 }
 
@@ -35,7 +37,7 @@ static void softmax(const float *alpha, int count, double *probabilities) {
         probabilities[i] /= sum;
 }
 
-double alpha_loss_at(struct alpha_loss *loss, const float *alpha, double bitops_weight,
+double alpha_loss_at(struct alpha_loss *loss, const float *alpha, double cost_weight,
                      double entropy_weight, float *gradient) {
     const struct slots *slots = loss->slots;
     double *p = loss->probabilities, *dp = loss->probability_gradient;
@@ -47,8 +49,8 @@ double alpha_loss_at(struct alpha_loss *loss, const float *alpha, double bitops_
                                                 gradient ? gradient + first : NULL);
         loss->entropy += loss->entropies[s];
     }
-    loss->bitops = cost_expected_bitops(loss->cost, p, dp);
-    double scale = loss->initial_bitops > 0 ? bitops_weight / loss->initial_bitops : 0;
+    loss->expected_cost = cost_expected(loss->cost, loss->kind, p, dp);
+    double scale = loss->initial_cost > 0 ? cost_weight / loss->initial_cost : 0;
     if (gradient)
         for (int s = 0, first = 0; s < slots->count; first += slots->items[s++].entry_count) {
             int count = slots->items[s].entry_count;
@@ -58,7 +60,7 @@ double alpha_loss_at(struct alpha_loss *loss, const float *alpha, double bitops_
             for (int i = first; i < first + count; i++)
                 gradient[i] += (float)(p[i] * (scale * dp[i] - mean));
         }
-    return scale * loss->bitops + entropy_weight * loss->entropy;
+    return scale * loss->expected_cost + entropy_weight * loss->entropy;
 }
 
 double alpha_loss_absolute(const float *alpha, int entries, double weight, float *gradient) {

@@ -1,6 +1,7 @@
 #include "search/differentiable.h"
 #include "core/memory.h"
 #include "ops/schedule.h"
+#include "search/constraint.h"
 #include <math.h>
 #include <string.h>
 
@@ -60,7 +61,7 @@ bool differentiable_step(struct search *search, int64_t step, double rate, struc
         supernet->temperature = temperature_at(settings, supernet->relaxation, step);
     if (step >= (int64_t)settings->warm_up * settings->steps_per_epoch) {
         double weight = settings->entropy_penalty * regularizer_course(settings, step);
-        supernet_alpha_step(supernet, step, rate, settings->bitops_penalty, weight, point);
+        supernet_alpha_step(supernet, step, rate, settings->cost_penalty, weight, point);
         if (!isfinite(point->loss)) return true;
     }
     supernet_weight_step(supernet, step, rate, point);
@@ -82,7 +83,9 @@ void differentiable_describe(struct search *search, int64_t step, json_t *fields
 bool differentiable_derive(struct search *search, struct architecture *architecture,
                            struct error *error) {
     (void)error;
-    architecture_derive(architecture, supernet_alpha(search->state));
+    const float *alpha = supernet_alpha(search->state);
+    architecture_derive(architecture, alpha);
+    constraint_meet(search, alpha, architecture);
     return true;
 }
 

@@ -22,7 +22,7 @@ size_t differentiable_arrays(struct search *search, struct checkpoint_array *arr
                              size_t capacity);
 void differentiable_describe(struct search *search, int64_t step, json_t *fields, char *text,
                              size_t text_size);
-/* The most probable choice in each slot. */
+/* The most probable choice in each slot, within search.limit. */
 bool differentiable_derive(struct search *search, struct architecture *architecture,
                            struct error *error);
 bool differentiable_probabilities(struct search *search, double *probabilities);

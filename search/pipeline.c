@@ -3,6 +3,7 @@
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "search/constraint.h"
 #include "search/pipeline_check.h"
 #include "search/pipeline_score.h"
 #include "search/quantize_spec.h"
@@ -134,6 +135,8 @@ static bool prepare(struct pipeline *pipeline, struct error *error) {
     bool ok =
         !(stages & ~(unsigned)PIPELINE_SEARCH) || pipeline_check_bits(spec, space, stages, error);
     ok &= pipeline_check_origin(spec, stages, error);
+    struct search search = {.spec = spec, .space = space, .cost = pipeline->cost};
+    if (stages & PIPELINE_SEARCH) ok &= constraint_check(&search, error);
     if (stages & (PIPELINE_QUANTIZE | PIPELINE_BASELINES))
         ok &= quantize_spec_suits(spec, space, error);
     if (stages & (PIPELINE_SEARCH | PIPELINE_RETRAIN | PIPELINE_QUANTIZE))

@@ -44,7 +44,9 @@ struct spec_search {
     int noise_gradient;          /* 0 straight_through, 1 detached */
     int noise_activations;       /* 0 per_candidate, 1 per_slot */
     bool merge;                  /* mixtures of convolutions as one convolution */
-    double bitops_penalty, entropy_penalty;
+    int cost;                    /* enum cost_kind */
+    double limit;                /* of it for the network found; 0: none */
+    double cost_penalty, entropy_penalty;
     int entropy_schedule;                /* enum spec_entropy */
     int regularizer;                     /* enum spec_regularizer */
     int straight_through;                /* 0 all, 1 chosen */
@@ -53,6 +55,7 @@ struct spec_search {
     double alpha_learning_rate, alpha_beta1, alpha_beta2, alpha_weight_decay;
     double alpha_deviation;  /* of the initial logits */
     int trials, trial_steps; /* black-box strategies */
+    int population;          /* of evolution; 0: the strategy's own */
     double max_seconds, max_macs;
 };
 

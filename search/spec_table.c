@@ -1,6 +1,7 @@
 /* The table of settings: one line each. */
 #include "search/spec.h"
 #include "search/strategy.h"
+#include "spaces/cost.h"
 #include <limits.h>
 #include <math.h>
 
@@ -122,8 +123,14 @@ const struct spec_setting spec_settings[] = {
     {"search.merge", SPEC_BOOLEAN, AT(search.merge), 0, 0, "true", NULL,
      "run the convolutions of a slot that read the same input as one convolution of the summed "
      "kernels; the same results up to rounding"},
-    {"search.bitops_penalty", SPEC_REAL, AT(search.bitops_penalty), 0, 1000, "1e-3", NULL,
-     "weight of the expected BitOps, relative to their value at the start, in alpha's loss"},
+    {"search.cost", SPEC_CHOICE, AT(search.cost), 0, 0, "bitops", cost_kind_names,
+     "the cost that counts in the search"},
+    {"search.cost_penalty", SPEC_REAL, AT(search.cost_penalty), 0, 1000, "1e-3", NULL,
+     "weight of the expected cost, relative to its value at the start, in alpha's loss; for "
+     "black-box strategies of an architecture's cost, relative to the mean of random ones"},
+    {"search.limit", SPEC_REAL, AT(search.limit), 0, INFINITY, "0", NULL,
+     "the most that the network found may cost, of the kind that search.cost names, for an image "
+     "of cost.height x cost.width; 0: no limit"},
     {"search.entropy_penalty", SPEC_REAL, AT(search.entropy_penalty), 0, 1000, "1e-3", NULL,
      "weight of the regularizer in alpha's loss"},
     {"search.entropy_schedule", SPEC_CHOICE, AT(search.entropy_schedule), 0, 0, "quantnas",
@@ -154,6 +161,8 @@ const struct spec_setting spec_settings[] = {
      "architectures that a black-box strategy trains"},
     {"search.trial_steps", SPEC_INTEGER, AT(search.trial_steps), 1, LARGE, "200", NULL,
      "training steps of each of them"},
+    {"search.population", SPEC_INTEGER, AT(search.population), 0, 100000, "0", NULL,
+     "architectures that an evolutionary strategy keeps; 0: the strategy's own"},
     {"search.max_seconds", SPEC_REAL, AT(search.max_seconds), 0, LARGE, "0", NULL,
      "end the search after so many seconds; 0: no limit (a limit in seconds does not reproduce)"},
     {"search.max_macs", SPEC_REAL, AT(search.max_macs), 0, INFINITY, "0", NULL,

@@ -20,7 +20,7 @@ struct search {
     const struct slots *slots;
     const struct dataset *train;
     const struct dataset *valid;
-    const struct cost_model *cost;
+    struct cost_model *cost;
     void *state; /* the strategy's own */
 };
 

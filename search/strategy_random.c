@@ -131,7 +131,7 @@ static bool rate_trial(struct search *search, struct error *error) {
     if (!ok) return false;
     double bitops = cost_of(search->cost, state->architecture, false).bitops;
     double relative = state->mean_bitops > 0 ? bitops / state->mean_bitops : 0;
-    state->objectives[state->trial] = scores.loss + spec->search.bitops_penalty * relative;
+    state->objectives[state->trial] = scores.loss + spec->search.cost_penalty * relative;
     state->psnr[state->trial] = scores.psnr_y;
     state->finished = state->trial + 1;
     return true;

@@ -154,7 +154,8 @@ bool supernet_create(struct supernet *supernet, const struct search *search,
     supernet->alpha = memory_allocate(entries * sizeof(float));
     supernet->alpha_gradient = memory_allocate(entries * sizeof(float));
     gather(supernet, false, supernet->alpha);
-    supernet->alpha_loss = alpha_loss_create(search->cost, search->slots, supernet->alpha);
+    supernet->alpha_loss = alpha_loss_create(search->cost, (enum cost_kind)spec->search.cost,
+                                             search->slots, supernet->alpha);
     supernet->schedule = training_schedule(settings);
     supernet->weight_optimizer = optimizer_create(training_optimizer(settings),
                                                   supernet->parameters->sizes[PARAMETER_WEIGHT]);
@@ -199,7 +200,7 @@ void supernet_weight_step(struct supernet *supernet, int64_t step, double rate,
     point->macs = macs + 3 * executed_macs(supernet);
 }
 
-double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, double bitops_weight,
+double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, double cost_weight,
                            double regularizer_weight) {
     const float *alpha = supernet_alpha(supernet);
     int entries = supernet->search->slots->entry_count;
@@ -213,7 +214,7 @@ double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, dou
                   supernet->relaxation ? WANT_INPUTS : WANT_ALPHA);
     if (supernet->relaxation) pull_back(supernet, step);
     memset(supernet->alpha_gradient, 0, (size_t)entries * sizeof(float));
-    loss += alpha_loss_at(supernet->alpha_loss, alpha, bitops_weight,
+    loss += alpha_loss_at(supernet->alpha_loss, alpha, cost_weight,
                           has_entropy ? regularizer_weight : 0, supernet->alpha_gradient);
     if (supernet->regularizer == REGULARIZER_L1)
         loss += regularizer_weight *
@@ -222,13 +223,13 @@ double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, dou
     return loss;
 }
 
-void supernet_alpha_step(struct supernet *supernet, int64_t step, double rate, double bitops_weight,
+void supernet_alpha_step(struct supernet *supernet, int64_t step, double rate, double cost_weight,
                          double regularizer_weight, struct loop_point *point) {
     struct parameters *parameters = supernet->parameters;
     struct plan_step plan_step = numbered(supernet, step, 1);
     size_t count = parameters->sizes[PARAMETER_ALPHA];
     model_load(&supernet->model, &supernet->alpha_sampler, (uint64_t)step);
-    double loss = supernet_alpha_loss(supernet, plan_step, bitops_weight, regularizer_weight);
+    double loss = supernet_alpha_loss(supernet, plan_step, cost_weight, regularizer_weight);
     point->macs += 3 * executed_macs(supernet);
     if (!isfinite(loss) ||
         !isfinite(gradient_norm(parameters->gradients[PARAMETER_ALPHA], count))) {
@@ -251,8 +252,8 @@ size_t supernet_arrays(struct supernet *supernet, struct checkpoint_array *array
             kinds[kind], SAFETENSORS_F32, parameters->values[kind], parameters->sizes[kind]};
     count += checkpoint_optimizer(supernet->weight_optimizer, weight_names, arrays + count);
     count += checkpoint_optimizer(supernet->alpha_optimizer, alpha_names, arrays + count);
-    arrays[count++] = (struct checkpoint_array){"bitops.initial", SAFETENSORS_F64,
-                                                &supernet->alpha_loss->initial_bitops, 1};
+    arrays[count++] = (struct checkpoint_array){"cost.initial", SAFETENSORS_F64,
+                                                &supernet->alpha_loss->initial_cost, 1};
     return count;
 }
 
@@ -268,13 +269,13 @@ void supernet_describe(struct supernet *supernet, json_t *fields, char *text, si
     json_t *entropies = json_array();
     for (int s = 0; s < slots; s++)
         json_array_append_new(entropies, json_real(loss->entropies[s]));
-    json_object_set_new(fields, "bitops", json_real(loss->bitops));
+    json_object_set_new(fields, cost_kind_names[loss->kind], json_real(loss->expected_cost));
     json_object_set_new(fields, "entropy", json_real(loss->entropy));
     json_object_set_new(fields, "entropies", entropies);
     if (supernet->alpha_reconstruction > 0)
         json_object_set_new(fields, "alpha_loss", json_real(supernet->alpha_reconstruction));
-    char bitops[UNITS_BYTES];
-    snprintf(text, text_size, "BitOps %s (%.0f%%)  entropy %.3f",
-             units_operations(loss->bitops, bitops), 100 * loss->bitops / loss->initial_bitops,
-             loss->entropy / (slots ? slots : 1));
+    char cost[UNITS_BYTES];
+    snprintf(text, text_size, "%s %s (%.0f%%)  entropy %.3f", cost_kind_units[loss->kind],
+             units_operations(loss->expected_cost, cost),
+             100 * loss->expected_cost / loss->initial_cost, loss->entropy / (slots ? slots : 1));
 }

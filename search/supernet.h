@@ -31,20 +31,20 @@ bool supernet_create(struct supernet *supernet, const struct search *search,
                      const struct relaxation *relaxation, struct error *error);
 void supernet_free(struct supernet *supernet);
 
-/* One step of the weights, or of alpha with the given weights of BitOps and regularizer in its
+/* One step of the weights, or of alpha with the given weights of cost and regularizer in its
  * loss. A relaxation draws mixture weights for each of both.
  * When the loss or gradient is not finite, nothing is changed and `point` says so. */
 void supernet_weight_step(struct supernet *supernet, int64_t step, double rate,
                           struct loop_point *point);
-void supernet_alpha_step(struct supernet *supernet, int64_t step, double rate, double bitops_weight,
+void supernet_alpha_step(struct supernet *supernet, int64_t step, double rate, double cost_weight,
                          double regularizer_weight, struct loop_point *point);
 /* Alpha's whole loss on what is loaded in the model, and its gradient into the parameters'
  * gradients (which are zeroed first). */
-double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, double bitops_weight,
+double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, double cost_weight,
                            double regularizer_weight);
 
 size_t supernet_arrays(struct supernet *supernet, struct checkpoint_array *arrays);
-/* Adds expected BitOps and entropies of the present alpha. */
+/* Adds expected cost and entropies of the present alpha. */
 void supernet_describe(struct supernet *supernet, json_t *fields, char *text, size_t text_size);
 /* Logits of all slots in a row; valid until the next call. */
 const float *supernet_alpha(struct supernet *supernet);

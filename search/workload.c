@@ -142,7 +142,7 @@ void workload_free(struct workload *workload) {
 
 static void search_step(struct workload *workload, int64_t step, struct loop_point *point) {
     const struct spec *spec = workload->settings.spec;
-    supernet_alpha_step(&workload->supernet, step, 1, spec->search.bitops_penalty,
+    supernet_alpha_step(&workload->supernet, step, 1, spec->search.cost_penalty,
                         spec->search.entropy_penalty, point);
     if (isfinite(point->loss)) supernet_weight_step(&workload->supernet, step, 1, point);
 }

@@ -9,6 +9,14 @@ static void add(struct cost *to, struct cost what) {
     to->bytes += what.bytes;
 }
 
+const char *const cost_kind_names[] = {"bitops", "macs", "parameters", "bytes", NULL};
+const char *const cost_kind_units[] = {"BitOps", "MACs", "parameters", "bytes"};
+
+double cost_value(struct cost cost, enum cost_kind kind) {
+    const double values[COST_KINDS] = {cost.bitops, cost.macs, cost.parameters, cost.bytes};
+    return values[kind];
+}
+
 /* The part of something proportional to the channels of a layout; whole numbers stay exact. */
 static double share(double value, const struct width_layout *layout, double width) {
     return layout && width > 0 ? value / layout->full * width : value;
@@ -49,7 +57,7 @@ struct cost_model *cost_model_create(const struct space *space, int height, int 
     model->first = arena_allocate(&model->arena, (size_t)(slots->count + 1) * sizeof *model->first);
     for (int i = 0, first = 0; i < slots->count; first += slots->items[i++].entry_count)
         model->first[i] = first;
-    cost_model_add_terms(model);
+    cost_model_expect(model, COST_BITOPS);
     return model;
 }
 
@@ -57,7 +65,8 @@ void cost_model_free(struct cost_model *model) {
     if (!model) return;
     network_free(model->supernet);
     parameters_free(model->parameters);
-    memory_free(model->terms);
+    for (int kind = 0; kind < COST_KINDS; kind++)
+        memory_free(model->expectations[kind].terms);
     arena_free(&model->arena);
     memory_free(model);
 }

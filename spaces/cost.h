@@ -11,6 +11,12 @@ struct cost {
     double bytes;      /* weights in their bits rounded up to bytes a tensor, the rest in float32 */
 };
 
+/* One of the four; a search is penalized or limited by one (search.cost). */
+enum cost_kind { COST_BITOPS, COST_MACS, COST_PARAMETERS, COST_BYTES, COST_KINDS };
+double cost_value(struct cost cost, enum cost_kind kind);
+extern const char *const cost_kind_names[]; /* "bitops" ..., then NULL */
+extern const char *const cost_kind_units[]; /* "BitOps" ... */
+
 /* Costs of a space at a low-resolution input of height x width. */
 struct cost_model;
 struct cost_model *cost_model_create(const struct space *space, int height, int width,
@@ -25,14 +31,20 @@ struct cost cost_of(const struct cost_model *model, const struct architecture *a
 /* The same from a derived network's own graph (built apart): must agree with cost_of exactly. */
 struct cost cost_of_network(const struct network *network, bool floating);
 
-/* Expected BitOps for probabilities of all slots in a row (space_slots order); `gradient`, if not
+/* The parts of the expectation of this kind, to be made once before cost_expected. */
+void cost_model_expect(struct cost_model *model, enum cost_kind kind);
+/* Expected cost for probabilities of all slots in a row (space_slots order); `gradient`, if not
  * NULL, gets d/dp for each entry. Allocates nothing; not for two threads at once with one model.
- * With one-hot probabilities it equals cost_of(...).bitops exactly.
+ * With one-hot probabilities it equals that of cost_of exactly, but for bytes, which are not
+ * rounded up for each tensor here.
  */
-double cost_expected_bitops(const struct cost_model *model, const double *probabilities,
-                            double *gradient);
+double cost_expected(const struct cost_model *model, enum cost_kind kind,
+                     const double *probabilities, double *gradient);
 /* Smallest and largest BitOps, MACs, parameters and bytes over all architectures (each on its own).
  */
 void cost_range(const struct cost_model *model, struct cost *smallest, struct cost *largest);
+/* The smallest cost of one kind over the architectures in which each slot has the entry given here
+ * for it, -1 for any (a lower bound where too many choices depend on each other). */
+double cost_smallest(const struct cost_model *model, enum cost_kind kind, const int *entries);
 
 #endif

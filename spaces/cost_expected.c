@@ -2,7 +2,7 @@
 #include <string.h>
 
 /*
- * The expected BitOps of a convolution are a product over the slots that have a say in it: where it
+ * The expected cost of a convolution is a product over the slots that have a say in it: where it
  * stands, its bits, its channels. Slots choose independently, so that the expectation of the
  * product is the product of expectations; what one slot decides in several ways (the same tied
  * width in and out) is first multiplied entry by entry. All numbers are whole and, for one-hot
@@ -18,6 +18,7 @@ struct product {
     int slot[MAX_SLOTS];
     double *values[MAX_SLOTS]; /* by entry */
     int count;
+    enum cost_kind kind;
     struct arena *arena;
 };
 
@@ -72,14 +73,15 @@ static void multiply_width(struct product *product, const struct width_part *par
 }
 
 static void add_term(struct cost_model *model, const struct product *product) {
+    struct cost_expectation *to = &model->expectations[product->kind];
     if (product->count == 0) {
-        model->fixed += product->coefficient;
+        to->fixed += product->coefficient;
         return;
     }
     if (product->count == 1) {
         int slot = product->slot[0];
         for (int i = 0; i < product->slots->items[slot].entry_count; i++)
-            model->linear[model->first[slot] + i] += product->coefficient * product->values[0][i];
+            to->linear[model->first[slot] + i] += product->coefficient * product->values[0][i];
         return;
     }
     struct cost_factor *factors =
@@ -95,15 +97,29 @@ static void add_term(struct cost_model *model, const struct product *product) {
         }
         factors[f] = (struct cost_factor){model->first[product->slot[f]], count, kept, values};
     }
-    memory_grow(model->terms, model->term_count, model->term_capacity);
-    model->terms[model->term_count++] =
-        (struct cost_term){product->coefficient, factors, product->count};
+    memory_grow(to->terms, to->count, to->capacity);
+    to->terms[to->count++] = (struct cost_term){product->coefficient, factors, product->count};
+}
+
+/* The bits of a site's weights and activations, as far as they enter this kind of cost. */
+static void multiply_site_bits(struct product *product, const struct network_site *site) {
+    bool has_weights = product->kind == COST_BITOPS || product->kind == COST_BYTES;
+    bool has_activations = product->kind == COST_BITOPS;
+    bool apart = site->activation_slot >= 0;
+    if (site->slot >= 0)
+        multiply_bits(product, site->slot, has_weights + (has_activations && !apart));
+    else
+        product->coefficient *= (has_weights ? site->weight_bits : 1) *
+                                (has_activations ? (double)site->activation_bits : 1);
+    if (apart && has_activations) multiply_bits(product, site->activation_slot, 1);
 }
 
 /* One term for each pair of parts of the input's and the output's channels. */
 static void add_site(struct cost_model *model, const struct network_site *site,
                      struct product *product) {
-    double base = site->macs;
+    bool of_weights = product->kind == COST_PARAMETERS || product->kind == COST_BYTES;
+    double base = of_weights ? (double)site->weights : site->macs;
+    if (product->kind == COST_BYTES) base /= 8;
     if (site->in) base /= site->in->full;
     if (site->out) base /= site->out->full;
     for (int i = 0; i < (site->in ? site->in->count : 1); i++) {
@@ -113,11 +129,7 @@ static void add_site(struct cost_model *model, const struct network_site *site,
             product->count = 0;
             product->coefficient = base;
             multiply_condition(product, site->condition);
-            if (site->slot < 0)
-                product->coefficient *= (double)site->weight_bits * site->activation_bits;
-            else
-                multiply_bits(product, site->slot, site->activation_slot < 0 ? 2 : 1);
-            if (site->activation_slot >= 0) multiply_bits(product, site->activation_slot, 1);
+            multiply_site_bits(product, site);
             multiply_width(product, site->in ? &site->in->parts[i] : NULL);
             multiply_width(product, site->out ? &site->out->parts[o] : NULL);
             add_term(model, product);
@@ -126,14 +138,36 @@ static void add_site(struct cost_model *model, const struct network_site *site,
     }
 }
 
-void cost_model_add_terms(struct cost_model *model) {
+static void add_tensor(struct cost_model *model, const struct network_tensor *tensor,
+                       struct product *product) {
+    double base = (double)tensor->elements * (product->kind == COST_BYTES ? 4 : 1);
+    if (tensor->width) base /= tensor->width->full;
+    for (int i = 0; i < (tensor->width ? tensor->width->count : 1); i++) {
+        struct arena arena = {0};
+        product->arena = &arena;
+        product->count = 0;
+        product->coefficient = base;
+        multiply_condition(product, tensor->condition);
+        multiply_width(product, tensor->width ? &tensor->width->parts[i] : NULL);
+        add_term(model, product);
+        arena_free(&arena);
+    }
+}
+
+void cost_model_expect(struct cost_model *model, enum cost_kind kind) {
     const struct slots *slots = &model->space->slots;
-    model->linear =
-        arena_allocate(&model->arena, (size_t)(slots->entry_count + 1) * sizeof *model->linear);
+    struct cost_expectation *to = &model->expectations[kind];
+    if (to->linear) return;
+    to->linear =
+        arena_allocate(&model->arena, (size_t)(slots->entry_count + 1) * sizeof *to->linear);
     struct product *product = memory_allocate(sizeof *product);
     product->slots = slots;
+    product->kind = kind;
     for (int i = 0; i < model->supernet->site_count; i++)
         add_site(model, &model->supernet->sites[i], product);
+    bool has_tensors = kind == COST_PARAMETERS || kind == COST_BYTES;
+    for (int i = 0; has_tensors && i < model->supernet->tensor_count; i++)
+        add_tensor(model, &model->supernet->tensors[i], product);
     memory_free(product);
 }
 
@@ -162,15 +196,16 @@ static double evaluate(const struct cost_term *term, const double *probabilities
     return value;
 }
 
-double cost_expected_bitops(const struct cost_model *model, const double *probabilities,
-                            double *gradient) {
+double cost_expected(const struct cost_model *model, enum cost_kind kind,
+                     const double *probabilities, double *gradient) {
+    const struct cost_expectation *of = &model->expectations[kind];
     int entries = model->space->slots.entry_count;
-    double total = model->fixed;
+    double total = of->fixed;
     for (int i = 0; i < entries; i++) {
-        total += probabilities[i] * model->linear[i];
-        if (gradient) gradient[i] = model->linear[i];
+        total += probabilities[i] * of->linear[i];
+        if (gradient) gradient[i] = of->linear[i];
     }
-    for (size_t i = 0; i < model->term_count; i++)
-        total += evaluate(&model->terms[i], probabilities, gradient);
+    for (size_t i = 0; i < of->count; i++)
+        total += evaluate(&of->terms[i], probabilities, gradient);
     return total;
 }

@@ -13,11 +13,19 @@ struct cost_factor {
     const int *entries; /* of the slot */
     const double *values;
 };
-/* A part of the expected BitOps: coefficient times the product of factors of different slots. */
+/* A part of an expected cost: coefficient times the product of factors of different slots. */
 struct cost_term {
     double coefficient;
     const struct cost_factor *factors;
     int count; /* at least 2: what depends on one slot is in `linear` */
+};
+
+/* The expected cost of one kind, in all its parts. */
+struct cost_expectation {
+    double fixed;   /* what is always there */
+    double *linear; /* by entry of all slots; NULL: not made yet */
+    struct cost_term *terms;
+    size_t count, capacity;
 };
 
 struct cost_model {
@@ -25,11 +33,8 @@ struct cost_model {
     int height, width;
     struct parameters *parameters;
     struct network *supernet;
-    int *first;     /* entry of each slot among those of all slots */
-    double fixed;   /* expected BitOps that are always there */
-    double *linear; /* by entry of all slots */
-    struct cost_term *terms;
-    size_t term_count, term_capacity;
+    int *first; /* entry of each slot among those of all slots */
+    struct cost_expectation expectations[COST_KINDS];
     struct arena arena;
 };
 
@@ -43,8 +48,5 @@ struct cost cost_of_site_in(const struct network_site *site,
                             const struct architecture *architecture, bool floating);
 struct cost cost_of_tensor_in(const struct network_tensor *tensor,
                               const struct architecture *architecture);
-
-/* Fills fixed, linear and terms. */
-void cost_model_add_terms(struct cost_model *model);
 
 #endif

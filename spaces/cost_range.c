@@ -2,14 +2,6 @@
 #include "spaces/elimination.h"
 #include "spaces/presence.h"
 #include <math.h>
-#include <stddef.h>
-#include <string.h>
-
-static double pick(struct cost cost, size_t offset) {
-    double value;
-    memcpy(&value, (const char *)&cost + offset, sizeof value);
-    return value;
-}
 
 /* Variables of a part of the cost: whether it is there, then slots; all different. */
 struct scope {
@@ -60,7 +52,7 @@ static bool set_entries(const struct presence *presence, const struct scope *sco
     return is_there;
 }
 
-static void add_part(struct presence *presence, const struct part *part, size_t offset,
+static void add_part(struct presence *presence, const struct part *part, enum cost_kind kind,
                      bool largest, struct architecture *architecture) {
     const struct network_site *site = part->site;
     const struct condition *condition = site ? site->condition : part->tensor->condition;
@@ -74,7 +66,7 @@ static void add_part(struct presence *presence, const struct part *part, size_t 
     add_layout(&scope, presence, site ? site->in : part->tensor->width);
     if (site) add_layout(&scope, presence, site->out);
     if (scope.count == 0) {
-        elimination_add(elimination, pick(part_cost(part, architecture), offset));
+        elimination_add(elimination, cost_value(part_cost(part, architecture), kind));
         return;
     }
     double *table =
@@ -82,7 +74,7 @@ static void add_part(struct presence *presence, const struct part *part, size_t 
     if (!table) {
         struct cost all = site ? cost_of_site(site, 0, 0, BITS_FLOAT, BITS_FLOAT)
                                : cost_of_tensor(part->tensor, 0);
-        elimination_add(elimination, largest ? pick(all, offset) : 0);
+        elimination_add(elimination, largest ? cost_value(all, kind) : 0);
         return;
     }
     size_t size = 1;
@@ -90,21 +82,33 @@ static void add_part(struct presence *presence, const struct part *part, size_t 
         size *= (size_t)presence_size(presence, scope.variables[i]);
     for (size_t i = 0; i < size; i++)
         if (set_entries(presence, &scope, i, there, architecture))
-            table[i] = pick(part_cost(part, architecture), offset);
+            table[i] = cost_value(part_cost(part, architecture), kind);
 }
 
-static double find_extreme(const struct cost_model *model, size_t offset, bool largest) {
+/* Forbids every other entry of a slot. */
+static void fix_slot(struct presence *presence, int slot, int entry) {
+    int variable = presence_of_slot(presence, slot);
+    double *table = elimination_table(presence->elimination, &variable, 1);
+    for (int i = 0; i < presence_size(presence, variable); i++)
+        if (i != entry) table[i] = INFINITY;
+}
+
+/* `entries`: NULL, or of each slot the only entry that it may have, -1 for any. */
+static double find_extreme(const struct cost_model *model, enum cost_kind kind, bool largest,
+                           const int *entries) {
     const struct network *supernet = model->supernet;
     struct presence presence;
     presence_create(&presence, &model->space->slots,
                     largest ? ELIMINATE_LARGEST : ELIMINATE_SMALLEST);
     struct architecture *architecture = architecture_create(model->space);
     for (int i = 0; i < supernet->site_count; i++)
-        add_part(&presence, &(struct part){.site = &supernet->sites[i]}, offset, largest,
+        add_part(&presence, &(struct part){.site = &supernet->sites[i]}, kind, largest,
                  architecture);
     for (int i = 0; i < supernet->tensor_count; i++)
-        add_part(&presence, &(struct part){.tensor = &supernet->tensors[i]}, offset, largest,
+        add_part(&presence, &(struct part){.tensor = &supernet->tensors[i]}, kind, largest,
                  architecture);
+    for (int i = 0; entries && i < model->space->slots.count; i++)
+        if (entries[i] >= 0) fix_slot(&presence, i, entries[i]);
     double extreme;
     elimination_run(presence.elimination, &extreme);
     architecture_free(architecture);
@@ -113,14 +117,17 @@ static double find_extreme(const struct cost_model *model, size_t offset, bool l
 }
 
 static struct cost extremes(const struct cost_model *model, bool largest) {
-    return (struct cost){.bitops = find_extreme(model, offsetof(struct cost, bitops), largest),
-                         .macs = find_extreme(model, offsetof(struct cost, macs), largest),
-                         .parameters =
-                             find_extreme(model, offsetof(struct cost, parameters), largest),
-                         .bytes = find_extreme(model, offsetof(struct cost, bytes), largest)};
+    return (struct cost){.bitops = find_extreme(model, COST_BITOPS, largest, NULL),
+                         .macs = find_extreme(model, COST_MACS, largest, NULL),
+                         .parameters = find_extreme(model, COST_PARAMETERS, largest, NULL),
+                         .bytes = find_extreme(model, COST_BYTES, largest, NULL)};
 }
 
 void cost_range(const struct cost_model *model, struct cost *smallest, struct cost *largest) {
     *smallest = extremes(model, false);
     *largest = extremes(model, true);
+}
+
+double cost_smallest(const struct cost_model *model, enum cost_kind kind, const int *entries) {
+    return find_extreme(model, kind, false, entries);
 }

@@ -42,7 +42,7 @@ struct setup {
     float *alpha;
 };
 
-static struct setup setup_open(double deviation) {
+static struct setup setup_open(enum cost_kind kind, double deviation) {
     struct error error = {0};
     struct setup setup = {.space = text_space(nested_text, &error)};
     if (!setup.space) print_error("%s\n", error.text);
@@ -56,7 +56,7 @@ static struct setup setup_open(double deviation) {
     struct random random = random_at(3, RANDOM_STREAM_TEST, 0);
     for (size_t i = 0; i < entries; i++)
         setup.alpha[i] = (float)(deviation * random_normal(&random));
-    setup.loss = alpha_loss_create(setup.cost, setup.slots, setup.alpha);
+    setup.loss = alpha_loss_create(setup.cost, kind, setup.slots, setup.alpha);
     return setup;
 }
 
@@ -77,10 +77,10 @@ static int slot_named(const struct setup *setup, const char *name, int *first) {
 
 /* The definition, by enumeration: the mean of cost_of over all architectures, each with the product
  * of its entries' probabilities, and the sum of the slots' entropies. */
-static void enumerate(const struct setup *setup, double *bitops, double *entropy) {
+static void enumerate(const struct setup *setup, double *cost, double *entropy) {
     const struct slots *slots = setup->slots;
     double p[64];
-    *bitops = *entropy = 0;
+    *cost = *entropy = 0;
     for (int s = 0, first = 0; s < slots->count; first += slots->items[s++].entry_count) {
         double sum = 0;
         for (int i = 0; i < slots->items[s].entry_count; i++)
@@ -95,7 +95,7 @@ static void enumerate(const struct setup *setup, double *bitops, double *entropy
         double weight = 1;
         for (int s = 0, first = 0; s < slots->count; first += slots->items[s++].entry_count)
             weight *= p[first + architecture->entries[s]];
-        *bitops += weight * cost_of(setup->cost, architecture, false).bitops;
+        *cost += weight * cost_value(cost_of(setup->cost, architecture, false), setup->loss->kind);
         for (at = slots->count - 1; at >= 0; at--) {
             if (++architecture->entries[at] < slots->items[at].entry_count) break;
             architecture->entries[at] = 0;
@@ -104,32 +104,34 @@ static void enumerate(const struct setup *setup, double *bitops, double *entropy
     architecture_free(architecture);
 }
 
-static void bitops_and_entropy_are_those_of_all_architectures(void **state) {
+static void costs_and_entropy_are_those_of_all_architectures(void **state) {
     (void)state;
-    struct setup setup = setup_open(1);
-    double bitops, entropy;
-    alpha_loss_at(setup.loss, setup.alpha, 0, 0, NULL);
-    enumerate(&setup, &bitops, &entropy);
-    assert_true(fabs(setup.loss->bitops - bitops) < 1e-10 * bitops);
-    assert_true(fabs(setup.loss->entropy - entropy) < 1e-6 * entropy);
-    double sum = 0;
-    for (int s = 0; s < setup.slots->count; s++)
-        sum += setup.loss->entropies[s];
-    assert_true(fabs(sum - setup.loss->entropy) < 1e-12);
-    setup_close(&setup);
+    for (int kind = 0; kind < COST_KINDS; kind++) {
+        struct setup setup = setup_open((enum cost_kind)kind, 1);
+        double cost, entropy;
+        alpha_loss_at(setup.loss, setup.alpha, 0, 0, NULL);
+        enumerate(&setup, &cost, &entropy);
+        assert_true(fabs(setup.loss->expected_cost - cost) < 1e-10 * cost);
+        assert_true(fabs(setup.loss->entropy - entropy) < 1e-6 * entropy);
+        double sum = 0;
+        for (int s = 0; s < setup.slots->count; s++)
+            sum += setup.loss->entropies[s];
+        assert_true(fabs(sum - setup.loss->entropy) < 1e-12);
+        setup_close(&setup);
+    }
 }
 
 static void the_first_expected_bitops_count_as_one(void **state) {
     (void)state;
-    struct setup setup = setup_open(1);
-    assert_true(setup.loss->initial_bitops > 0);
+    struct setup setup = setup_open(COST_BITOPS, 1);
+    assert_true(setup.loss->initial_cost > 0);
     assert_true(fabs(alpha_loss_at(setup.loss, setup.alpha, 0.7, 0, NULL) - 0.7) < 1e-12);
-    double before = setup.loss->initial_bitops, bitops, entropy;
+    double before = setup.loss->initial_cost, bitops, entropy;
     for (int i = 0; i < setup.slots->entry_count; i++)
         setup.alpha[i] *= -1.5f;
     double now = alpha_loss_at(setup.loss, setup.alpha, 0.7, 0.2, NULL);
     enumerate(&setup, &bitops, &entropy);
-    assert_true(setup.loss->initial_bitops == before);
+    assert_true(setup.loss->initial_cost == before);
     assert_true(fabs(now - (0.7 * bitops / before + 0.2 * entropy)) < 1e-6);
     setup_close(&setup);
 }
@@ -137,7 +139,7 @@ static void the_first_expected_bitops_count_as_one(void **state) {
 static void gradients_match_finite_differences(void **state) {
     (void)state;
     static const double weights[][2] = {{1, 0}, {0, 1}, {0.7, 0.3}};
-    struct setup setup = setup_open(1);
+    struct setup setup = setup_open(COST_BITOPS, 1);
     size_t entries = (size_t)setup.slots->entry_count;
     float *gradient = memory_allocate(entries * sizeof(float));
     for (int w = 0; w < 3; w++) {
@@ -163,7 +165,7 @@ static void gradients_match_finite_differences(void **state) {
 
 static void a_slot_inside_a_candidate_counts_as_much_as_the_candidate(void **state) {
     (void)state;
-    struct setup setup = setup_open(0);
+    struct setup setup = setup_open(COST_BITOPS, 0);
     size_t entries = (size_t)setup.slots->entry_count;
     float *gradient = memory_allocate(entries * sizeof(float));
     int body, inner, first_body, first_inner;
@@ -190,7 +192,7 @@ static void a_slot_inside_a_candidate_counts_as_much_as_the_candidate(void **sta
 
 static void one_hot_alpha_costs_what_the_architecture_costs(void **state) {
     (void)state;
-    struct setup setup = setup_open(0);
+    struct setup setup = setup_open(COST_BITOPS, 0);
     struct architecture *architecture = architecture_create(setup.space);
     struct random random = random_at(5, RANDOM_STREAM_TEST, 0);
     for (int round = 0; round < 50; round++) {
@@ -200,7 +202,7 @@ static void one_hot_alpha_costs_what_the_architecture_costs(void **state) {
             for (int i = 0; i < setup.slots->items[s].entry_count; i++)
                 setup.alpha[first + i] = i == architecture->entries[s] ? 1000 : -1000;
         alpha_loss_at(setup.loss, setup.alpha, 1, 1, NULL);
-        assert_true(setup.loss->bitops == cost_of(setup.cost, architecture, false).bitops);
+        assert_true(setup.loss->expected_cost == cost_of(setup.cost, architecture, false).bitops);
         assert_true(setup.loss->entropy == 0);
     }
     architecture_free(architecture);
@@ -209,7 +211,7 @@ static void one_hot_alpha_costs_what_the_architecture_costs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bitops_and_entropy_are_those_of_all_architectures),
+        cmocka_unit_test(costs_and_entropy_are_those_of_all_architectures),
         cmocka_unit_test(the_first_expected_bitops_count_as_one),
         cmocka_unit_test(gradients_match_finite_differences),
         cmocka_unit_test(a_slot_inside_a_candidate_counts_as_much_as_the_candidate),

@@ -40,12 +40,12 @@ static void gradient_of_expected_bitops_matches_finite_differences(void **state)
         struct random random = random_at(2, RANDOM_STREAM_TEST, 0);
         for (int i = 0; i < count; i++)
             p[i] = 0.1 + random_uniform(&random);
-        double value = cost_expected_bitops(model, p, gradient);
+        double value = cost_expected(model, COST_BITOPS, p, gradient);
         for (int i = 0; i < count; i++) {
             /* The expectation is linear in each probability alone: a large step is exact. */
             double kept = p[i];
             p[i] = kept + 1;
-            double difference = cost_expected_bitops(model, p, NULL) - value;
+            double difference = cost_expected(model, COST_BITOPS, p, NULL) - value;
             p[i] = kept;
             assert_true(fabs(difference - gradient[i]) <= 1e-9 * fabs(value));
             assert_true(gradient[i] >= 0);
