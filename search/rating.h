@@ -1,0 +1,27 @@
+/* How good one architecture is with weights that it was given, on the validation images. */
+#ifndef TAMIS_SEARCH_RATING_H
+#define TAMIS_SEARCH_RATING_H
+
+#include "eval/evaluator.h"
+#include "eval/sampler.h"
+
+/* How to rate; all borrowed. */
+struct rating {
+    const struct space *space;
+    const struct dataset *valid;
+    size_t images; /* of `valid` that count; 0: all */
+    /* Training batches that batch-norm statistics and activation quantizers are calibrated on. */
+    const struct sampler *sampler;
+    int batch, batches;
+    bool quantized; /* in the architecture's bits, by calibration alone; else in 32 bits */
+};
+
+/* `weights`: the architecture's float network; its batch-norm statistics are recalibrated first. */
+bool rating_of(const struct rating *rating, const struct architecture *architecture,
+               struct parameters *weights, struct evaluator_scores *scores, struct error *error);
+/* The same with a copy of what `supernet` has of the architecture's weights. */
+bool rating_with_supernet(const struct rating *rating, const struct architecture *architecture,
+                          const struct parameters *supernet, struct evaluator_scores *scores,
+                          struct error *error);
+
+#endif
