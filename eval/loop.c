@@ -34,11 +34,21 @@ static size_t array_bytes(const struct checkpoint_array *array) {
     return array->count * (wide ? 8 : narrow ? 1 : 4);
 }
 
+static struct checkpoint_array loop_state(struct loop *loop) {
+    return (struct checkpoint_array){"loop.state", SAFETENSORS_F64, &loop->state, STATE_DOUBLES};
+}
+
 static void collect_arrays(struct loop *loop) {
-    loop->arrays[0] =
-        (struct checkpoint_array){"loop.state", SAFETENSORS_F64, &loop->state, STATE_DOUBLES};
+    loop->arrays[0] = loop_state(loop);
     loop->array_count =
         1 + loop->task->arrays(loop->task->context, loop->arrays + 1, LOOP_MAX_ARRAYS - 1);
+}
+
+/* Those that are read before the task is made ready, alone. */
+static void collect_lasting(struct loop *loop) {
+    const struct loop_task *task = loop->task;
+    loop->arrays[0] = loop_state(loop);
+    loop->array_count = 1 + (task->lasting ? task->lasting(task->context, loop->arrays + 1) : 0);
 }
 
 static void free_snapshot(struct loop *loop) {
@@ -68,15 +78,21 @@ static void take_snapshot(struct loop *loop, int64_t step) {
     loop->snapshot_step = step;
 }
 
+static void copy_snapshot(struct loop *loop) {
+    for (size_t i = 0; i < loop->array_count; i++)
+        if (loop->arrays[i].count)
+            memcpy(loop->arrays[i].data, loop->snapshot[i].data, array_bytes(&loop->arrays[i]));
+}
+
 static bool restore_snapshot(struct loop *loop, struct error *error) {
     struct progress_state now = loop->state;
+    collect_lasting(loop);
+    copy_snapshot(loop);
     if (loop->task->prepare &&
         !loop->task->prepare(loop->task->context, loop->snapshot_step, error))
         return false;
     collect_arrays(loop);
-    for (size_t i = 0; i < loop->array_count; i++)
-        if (loop->arrays[i].count)
-            memcpy(loop->arrays[i].data, loop->snapshot[i].data, array_bytes(&loop->arrays[i]));
+    copy_snapshot(loop);
     loop->state.seconds = now.seconds;
     loop->state.macs = now.macs;
     loop->state.rate = now.rate;
@@ -100,7 +116,13 @@ static bool start(struct loop *loop, int64_t *step, struct error *error) {
     *step = 0;
     int64_t resumed =
         settings->resume && settings->checkpoint ? checkpoint_step(settings->checkpoint) : -1;
-    if (resumed > 0) *step = resumed;
+    if (resumed > 0) {
+        *step = resumed;
+        collect_lasting(loop);
+        if (loop->array_count > 1 &&
+            !checkpoint_read(settings->checkpoint, resumed, loop->arrays, loop->array_count, error))
+            return false;
+    }
     if (task->prepare && !task->prepare(task->context, *step, error)) return false;
     if (resumed > 0) {
         collect_arrays(loop);

@@ -30,6 +30,9 @@ struct loop_task {
     /* One step; `rate` multiplies the step size (1, halved by every roll-back). */
     bool (*step)(void *context, int64_t step, double rate, struct loop_point *point,
                  struct error *error);
+    /* The first of `arrays`, whose sizes are always the same. They are read before `prepare`, which
+     * may depend on them. May be NULL. */
+    size_t (*lasting)(void *context, struct checkpoint_array *arrays);
     /* All state that the next step depends on; returns the number of arrays. */
     size_t (*arrays)(void *context, struct checkpoint_array *arrays, size_t capacity);
     /* Adds what the journal shall hold about the last step ("entropy", ...); `text` is appended to

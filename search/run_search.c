@@ -37,6 +37,11 @@ static bool context_step(void *data, int64_t step, double rate, struct loop_poin
     return context->strategy->step(context->search, step, rate, point, error);
 }
 
+static size_t context_lasting(void *data, struct checkpoint_array *arrays) {
+    struct context *context = data;
+    return context->strategy->lasting ? context->strategy->lasting(context->search, arrays) : 0;
+}
+
 static size_t context_arrays(void *data, struct checkpoint_array *arrays, size_t capacity) {
     struct context *context = data;
     return context->strategy->arrays(context->search, arrays, capacity);
@@ -194,16 +199,17 @@ bool search_run(struct search *search, const struct run *run, struct journal *jo
     settings.max_macs = search->spec->search.max_macs;
     struct loop_task task = {.stage = "search",
                              .title = "search",
-                             .steps = strategy->steps(search),
                              .context = &context,
                              .prepare = context_prepare,
                              .step = context_step,
+                             .lasting = context_lasting,
                              .arrays = context_arrays,
                              .describe = context_describe};
     memset(outcome, 0, sizeof *outcome);
-    bool ok = strategy->create(search, error) &&
-              loop_run(&task, &settings, &outcome->summary, error) &&
-              finish(search, strategy, run, journal, outcome, error);
+    bool ok = strategy->create(search, error);
+    if (ok) task.steps = strategy->steps(search);
+    ok = ok && loop_run(&task, &settings, &outcome->summary, error) &&
+         finish(search, strategy, run, journal, outcome, error);
     strategy->destroy(search);
     memory_free(checkpoint);
     return ok;

@@ -22,6 +22,9 @@ struct spec_integers {
 /* Named entropy schedules of the alpha loss. */
 enum spec_entropy { ENTROPY_QUANTNAS, ENTROPY_CONSTANT, ENTROPY_LINEAR, ENTROPY_SCHEDULES };
 
+/* How bit widths are mixed. */
+enum spec_precision { PRECISION_NOISE, PRECISION_DIRECT, PRECISION_NONE };
+
 /* What is added to alpha's loss with search.entropy_penalty; `own`: what the strategy says. */
 enum spec_regularizer { REGULARIZER_OWN, REGULARIZER_ENTROPY, REGULARIZER_L1, REGULARIZER_NONE };
 
@@ -39,7 +42,7 @@ struct spec_search {
     const char *strategy;
     int epochs, steps_per_epoch; /* one step is an alpha step and a weight step */
     int warm_up;                 /* epochs in which alpha is frozen */
-    int precision;               /* 0 noise, 1 direct, 2 none */
+    int precision;               /* enum spec_precision */
     int noise;                   /* 0 normal, 1 uniform */
     int noise_gradient;          /* 0 straight_through, 1 detached */
     int noise_activations;       /* 0 per_candidate, 1 per_slot */

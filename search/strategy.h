@@ -31,13 +31,15 @@ struct strategy {
     /* Allocates search->state. */
     bool (*create)(struct search *search, struct error *error);
     void (*destroy)(struct search *search); /* also after a failed create */
-    /* Steps that the spec asks for. */
+    /* Steps that the spec asks for; after `create`. */
     int64_t (*steps)(const struct search *search);
     /* Makes the state fit `step`, before arrays are filled from a checkpoint; NULL: nothing to do.
      */
     bool (*prepare)(struct search *search, int64_t step, struct error *error);
     bool (*step)(struct search *search, int64_t step, double rate, struct loop_point *point,
                  struct error *error);
+    /* See loop_task.lasting; NULL: none. */
+    size_t (*lasting)(struct search *search, struct checkpoint_array *arrays);
     size_t (*arrays)(struct search *search, struct checkpoint_array *arrays, size_t capacity);
     void (*describe)(struct search *search, int64_t step, json_t *fields, char *text,
                      size_t text_size);

@@ -45,14 +45,23 @@ static struct state save(const struct strategy *strategy, struct search *search)
     return state;
 }
 
-static void restore(const struct strategy *strategy, struct search *search,
-                    const struct state *state) {
-    struct checkpoint_array arrays[MAX_ARRAYS];
-    assert_int_equal(strategy->arrays(search, arrays, MAX_ARRAYS), state->count);
-    for (size_t i = 0; i < state->count; i++) {
+static void fill(const struct checkpoint_array *arrays, size_t count, const struct state *state) {
+    for (size_t i = 0; i < count; i++) {
         assert_int_equal(bytes_of(&arrays[i]), state->bytes[i]);
         memcpy(arrays[i].data, state->data[i], state->bytes[i]);
     }
+}
+
+/* As the loop does: what lasts, then what `prepare` makes room for. */
+static void restore(const struct strategy *strategy, struct search *search, int64_t step,
+                    const struct state *state) {
+    struct checkpoint_array arrays[MAX_ARRAYS];
+    struct error error = {0};
+    if (state && strategy->lasting) fill(arrays, strategy->lasting(search, arrays), state);
+    if (strategy->prepare) search_setup_need(strategy->prepare(search, step, &error), &error);
+    if (!state) return;
+    assert_int_equal(strategy->arrays(search, arrays, MAX_ARRAYS), state->count);
+    fill(arrays, state->count, state);
 }
 
 static void state_free(struct state *state) {
@@ -90,8 +99,7 @@ static struct state search_with(const struct strategy *strategy, const char *con
     search_setup_need(strategy->create(search, &error), &error);
     assert_true(strategy->steps(search) == STEPS);
     int64_t first = from ? HALF : 0;
-    if (strategy->prepare) search_setup_need(strategy->prepare(search, first, &error), &error);
-    if (from) restore(strategy, search, from);
+    restore(strategy, search, first, from);
     for (int64_t step = first; step < STEPS; step++) {
         struct loop_point point = {0};
         search_setup_need(strategy->step(search, step, 1, &point, &error), &error);
