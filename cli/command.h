@@ -35,6 +35,7 @@ extern const struct command command_report;
 extern const struct command command_bench;
 extern const struct command command_import;
 extern const struct command command_upscale;
+extern const struct command command_export;
 extern const struct command command_compare;
 extern const struct command command_rank;
 

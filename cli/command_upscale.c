@@ -1,55 +1,14 @@
 /* tamis upscale RUN|ARCH --in PICTURE --out PICTURE */
 #include "cli/command.h"
+#include "cli/finished.h"
 #include "cli/stages.h"
 #include "core/file.h"
 #include "core/interrupt.h"
 #include "core/log.h"
 #include "eval/upscale.h"
-#include "results/run.h"
-#include "search/variant.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* A network with its weights. */
-struct finished {
-    struct space *space;
-    struct architecture *architecture;
-    struct parameters *parameters;
-    bool quantized;
-};
-
-static void finished_free(struct finished *finished) {
-    if (finished->parameters) parameters_free(finished->parameters);
-    if (finished->architecture) architecture_free(finished->architecture);
-    if (finished->space) space_free(finished->space);
-}
-
-static bool finished_open(const struct options *options, struct finished *finished,
-                          struct error *error) {
-    struct stages_source source = {0};
-    bool ok =
-        stages_source_open(options->words.items[1], &source, error) &&
-        architecture_open(source.architecture, &finished->space, &finished->architecture, error);
-    for (int quantized = !options->floating; ok && !finished->parameters && quantized >= 0;
-         quantized--) {
-        char *path = path_join(source.folder, quantized ? RUN_QUANTIZED : RUN_WEIGHTS);
-        finished->quantized = quantized != 0;
-        if (file_exists(path)) {
-            finished->parameters = variant_load(
-                finished->architecture, quantized ? NETWORK_QUANTIZED : NETWORK_FLOAT, path, error);
-            ok = finished->parameters != NULL;
-        }
-        memory_free(path);
-    }
-    if (ok && !finished->parameters)
-        ok = error_add(error, ERROR_SPEC,
-                       "%s: there is no " RUN_WEIGHTS "%s beside it; train it first with `tamis "
-                       "retrain`",
-                       source.architecture, options->floating ? "" : " or " RUN_QUANTIZED);
-    stages_source_free(&source);
-    return ok;
-}
 
 static bool upscale_file(const struct options *options, struct evaluator *evaluator,
                          const char *from, const char *to, struct error *error) {
@@ -147,16 +106,17 @@ static bool run_upscale(const struct options *options, struct error *error) {
             "\"tamis upscale\" needs --in and --out: a picture each, or a folder each");
     struct finished finished = {0};
     bool integers,
-        ok = stages_engine(options, &integers, error) && finished_open(options, &finished, error);
-    if (ok && integers && !finished.quantized)
+        ok = stages_engine(options, &integers, error) &&
+             finished_open(options->words.items[1],
+                           options->floating ? FINISHED_FLOAT : FINISHED_ANY, &finished, error);
+    if (ok && integers && finished.precision != NETWORK_QUANTIZED)
         ok = error_add(error, ERROR_SPEC,
                        "the integer engine needs quantized weights; make them with `tamis quantize`"
                        "%s",
                        options->floating ? ", and leave --float out" : "");
     if (ok) {
-        struct evaluator evaluator =
-            evaluator_create(finished.space, finished.architecture, finished.parameters,
-                             finished.quantized ? NETWORK_QUANTIZED : NETWORK_FLOAT);
+        struct evaluator evaluator = evaluator_create(finished.space, finished.architecture,
+                                                      finished.parameters, finished.precision);
         evaluator.integers = integers;
         ok = folder_exists(options->in)
                  ? upscale_folder(options, &evaluator, error)

@@ -8,9 +8,9 @@
 #include <string.h>
 
 const struct command *const command_table[] = {
-    &command_run,     &command_search,  &command_retrain, &command_quantize, &command_eval,
-    &command_upscale, &command_compare, &command_rank,    &command_check,    &command_list,
-    &command_report,  &command_bench,   &command_import,
+    &command_run,     &command_search, &command_retrain, &command_quantize, &command_eval,
+    &command_upscale, &command_export, &command_compare, &command_rank,     &command_check,
+    &command_list,    &command_report, &command_bench,   &command_import,
 };
 const int command_count = (int)(sizeof command_table / sizeof command_table[0]);
 

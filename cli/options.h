@@ -21,6 +21,7 @@ enum command_bit {
     COMMAND_IMPORT = 512,
     COMMAND_COMPARE = 1024,
     COMMAND_RANK = 2048,
+    COMMAND_EXPORT = 4096,
     COMMAND_UPSCALE = 8192,
     COMMAND_ALL = 16383
 };
@@ -50,7 +51,7 @@ struct options {
         sets; /* "key=value" of every --set, then those of --seed, --threads, --out */
     struct option_list data;
     const char *out, *images, *spec, *output, *work, *mode, *architecture, *candidate, *names,
-        *drawing, *in, *engine, *weights, *activations, *calibration, *granularity;
+        *drawing, *in, *engine, *weights, *activations, *calibration, *granularity, *format;
     int seed, threads, scale, batch, patch, bits, tile, epochs;
     double seconds;           /* 0: not given */
     struct option_size input; /* low-resolution pixels */

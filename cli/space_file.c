@@ -14,22 +14,6 @@ bool space_file_check(const struct options *options, struct error *error) {
     return true;
 }
 
-/* The file's text; NULL after an error. */
-static char *draw(const struct network *network, bool is_dot, struct error *error) {
-    struct arena arena = {0};
-    struct drawing drawing = network_drawing(network, &arena);
-    struct text text = {0};
-    char *file;
-    if (is_dot) {
-        drawing_dot(&text, &drawing);
-        file = text_take(&text);
-    } else {
-        file = drawing_svg_file(&drawing, error);
-    }
-    arena_free(&arena);
-    return file;
-}
-
 bool space_file_write(const char *path, const struct space *space, int height, int width,
                       struct error *error) {
     const struct network_options options = {
@@ -37,9 +21,7 @@ bool space_file_write(const char *path, const struct space *space, int height, i
     struct parameters *parameters = parameters_create();
     struct network *network = network_build(space, parameters, &options, error);
     bool is_dot = strcmp(path_extension(path), "dot") == 0;
-    char *file = network ? draw(network, is_dot, error) : NULL;
-    bool ok = file && file_write(path, file, strlen(file), error);
-    memory_free(file);
+    bool ok = network && network_drawing_write(network, is_dot, path, error);
     network_free(network);
     parameters_free(parameters);
     return ok;

@@ -15,7 +15,8 @@ static const struct {
     size_t bytes;
 } types[] = {
     [SAFETENSORS_F32] = {"F32", 4}, [SAFETENSORS_F64] = {"F64", 8}, [SAFETENSORS_I64] = {"I64", 8},
-    [SAFETENSORS_I32] = {"I32", 4}, [SAFETENSORS_I8] = {"I8", 1},   [SAFETENSORS_U8] = {"U8", 1}};
+    [SAFETENSORS_I32] = {"I32", 4}, [SAFETENSORS_I16] = {"I16", 2}, [SAFETENSORS_I8] = {"I8", 1},
+    [SAFETENSORS_U8] = {"U8", 1}};
 enum { TYPES = sizeof types / sizeof types[0] };
 
 static size_t align_up(size_t bytes) {
@@ -63,7 +64,7 @@ static bool read_type(const struct reader *reader, const char *name, const json_
             return true;
         }
     return broken(reader, name,
-                  "has the type \"%.20s\", which is none of F32, F64, I64, I32, I8, U8", text);
+                  "has the type \"%.20s\", which is none of F32, F64, I64, I32, I16, I8, U8", text);
 }
 
 static bool read_shape(const struct reader *reader, const char *name, const json_t *value,
@@ -250,6 +251,8 @@ double safetensor_value(const struct safetensor *tensor, int64_t index) {
         return (double)((const int64_t *)tensor->data)[index];
     case SAFETENSORS_I32:
         return ((const int32_t *)tensor->data)[index];
+    case SAFETENSORS_I16:
+        return ((const int16_t *)tensor->data)[index];
     case SAFETENSORS_I8:
         return ((const int8_t *)tensor->data)[index];
     case SAFETENSORS_U8:

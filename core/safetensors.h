@@ -1,5 +1,5 @@
 /* The safetensors file format: an 8-byte header length, a JSON header, raw tensor data. Reading and
- * writing of float32, float64, int32, int64, int8, uint8 tensors in little-endian order. */
+ * writing of float32, float64, int16, int32, int64, int8, uint8 tensors in little-endian order. */
 #ifndef TAMIS_CORE_SAFETENSORS_H
 #define TAMIS_CORE_SAFETENSORS_H
 
@@ -14,6 +14,7 @@ enum safetensors_type {
     SAFETENSORS_F64,
     SAFETENSORS_I64,
     SAFETENSORS_I32,
+    SAFETENSORS_I16,
     SAFETENSORS_I8,
     SAFETENSORS_U8
 };

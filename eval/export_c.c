@@ -397,25 +397,24 @@ static void write_code(FILE *file, const struct integer_network *network) {
     fputs(program_text, file);
 }
 
-/* Writes a text that was made in memory. */
-static bool write_text(const char *folder, const char *name, const char *text, size_t length,
-                       struct error *error) {
-    char *path = path_join(folder, name);
-    bool ok = file_write(path, text, length, error);
-    memory_free(path);
-    return ok;
+char *export_c_header(const char *path) {
+    size_t length = strlen(path);
+    char *header_path = memory_allocate(length + 1);
+    memcpy(header_path, path, length + 1);
+    header_path[length - 1] = 'h';
+    return header_path;
 }
 
 bool export_c_write(const struct integer_network *network, int scale, const char *title,
-                    const char *folder, struct error *error) {
-    char *code = NULL, *interface_text = NULL;
+                    const char *path, struct error *error) {
+    char *code = NULL, *interface_text = NULL, *header_path = export_c_header(path);
+    const char *slash = strrchr(header_path, '/');
     size_t code_length = 0, interface_length = 0;
     FILE *file = open_memstream(&code, &code_length);
     if (file) {
-        fprintf(file,
-                "/* %s. Written by Tamis " TAMIS_VERSION
-                "; see model.h. */\n#include \"model.h\"\n",
-                title);
+        const char *header_name = slash ? slash + 1 : header_path;
+        fprintf(file, "/* %s. Written by Tamis " TAMIS_VERSION "; see %s. */\n#include \"%s\"\n",
+                title, header_name, header_name);
         write_code(file, network);
         fclose(file);
     }
@@ -427,9 +426,10 @@ bool export_c_write(const struct integer_network *network, int scale, const char
     }
     bool ok = file && interface_file;
     if (!ok) error_add(error, ERROR_FAILED, "there is no memory for the text of the C file");
-    ok = ok && write_text(folder, "model.c", code, code_length, error) &&
-         write_text(folder, "model.h", interface_text, interface_length, error);
+    ok = ok && file_write(header_path, interface_text, interface_length, error) &&
+         file_write(path, code, code_length, error);
     free(code);
     free(interface_text);
+    memory_free(header_path);
     return ok;
 }

@@ -1,7 +1,7 @@
 /*
- * Flat parameters: weights, architecture parameters and state each lie in one float array, with their
- * gradients in arrays of the same layout; names map to ranges. Graphs of different input sizes share
- * one `struct parameters`.
+ * Flat parameters: weights, architecture parameters and state each lie in one float array, with
+ * their gradients in arrays of the same layout; names map to ranges. Graphs of different input
+ * sizes share one `struct parameters`.
  */
 #ifndef TAMIS_OPS_PARAMETERS_H
 #define TAMIS_OPS_PARAMETERS_H
@@ -43,12 +43,12 @@ void parameters_free(struct parameters *parameters);
 
 /* Index of the parameter `name`; added if it is new. A second use with another shape or kind is an
  * error (-1), as is adding after parameters_allocate. */
-int parameters_add(struct parameters *parameters, const char *name, const struct op_parameter *wanted,
-                   struct error *error);
+int parameters_add(struct parameters *parameters, const char *name,
+                   const struct op_parameter *wanted, struct error *error);
 int parameters_find(const struct parameters *parameters, const char *name); /* -1: none */
 
-/* Makes a tensor a part of a larger one, with so many rows (n) and columns (c); the lists are copied,
- * NULL keeps all. Once for a parameter; later calls change nothing. */
+/* Makes a tensor a part of a larger one, with so many rows (n) and columns (c); the lists are
+ * copied, NULL keeps all. Once for a parameter; later calls change nothing. */
 void parameters_set_part(struct parameters *parameters, int index, int full_rows, const int *rows,
                          int full_columns, const int *columns);
 
@@ -69,17 +69,23 @@ size_t parameter_full_index(const struct parameter *item, size_t element);
  * copied. */
 size_t parameters_copy(struct parameters *to, const struct parameters *from);
 
-/* As safetensors: convolution weights are written O,I,H,W, vectors with one dimension. `kinds` is a bit
- * mask of 1 << parameter_kind. Reading wants every tensor of these kinds to be there with its shape, or
- * with that of the larger one that it is a part of; it ignores others, and changes nothing when it fails.
+/* As safetensors: convolution weights are written O,I,H,W, vectors with one dimension. `kinds` is a
+ * bit mask of 1 << parameter_kind. Reading wants every tensor of these kinds to be there with its
+ * shape, or with that of the larger one that it is a part of; it ignores others, and changes
+ * nothing when it fails.
  */
 bool parameters_write(const struct parameters *parameters, unsigned kinds, const char *path,
                       json_t *metadata, struct error *error);
 bool parameters_read(struct parameters *parameters, unsigned kinds, const char *path,
                      struct error *error);
 
-/* What the tensors are called in a file of others: writes the name for ours into `buffer`; false when
- * it has no room for it. */
+/* Order in files: the sizes of a tensor (up to 4: O,I,H,W, or one for a vector; returns how many),
+ * and where an element of our O,H,W,I order lies there. */
+int parameter_file_sizes(struct shape shape, int64_t *sizes);
+size_t parameter_file_index(struct shape shape, size_t element);
+
+/* What the tensors are called in a file of others: writes the name for ours into `buffer`; false
+ * when it has no room for it. */
 enum { PARAMETER_NAME_BYTES = 512 };
 struct parameter_renaming {
     bool (*rename)(const void *context, const char *name, char *buffer, size_t size); /* or NULL */

@@ -2,8 +2,7 @@
 #include "ops/parameters.h"
 #include <string.h>
 
-/* Sizes in the file: O,I,H,W, or one dimension for a vector. Returns the number of dimensions. */
-static int file_sizes(struct shape shape, int64_t *sizes) {
+int parameter_file_sizes(struct shape shape, int64_t *sizes) {
     if (shape.n == 1 && shape.h == 1 && shape.w == 1) {
         sizes[0] = shape.c;
         return 1;
@@ -15,8 +14,8 @@ static int file_sizes(struct shape shape, int64_t *sizes) {
     return 4;
 }
 
-/* Index of element (o, row, column, i) of our O,H,W,I order in the file's O,I,H,W order. */
-static size_t file_index(struct shape shape, size_t element) {
+/* Element (o, row, column, i). */
+size_t parameter_file_index(struct shape shape, size_t element) {
     size_t c = (size_t)shape.c, w = (size_t)shape.w, h = (size_t)shape.h;
     size_t i = element % c, column = element / c % w, row = element / (c * w) % h;
     size_t o = element / (c * w * h);
@@ -38,14 +37,14 @@ bool parameters_write(const struct parameters *parameters, unsigned kinds, const
         if (!(kinds & 1u << item->kind)) continue;
         const float *values = parameter_values(parameters, (int)i);
         for (size_t k = 0; k < item->size; k++)
-            next[file_index(item->shape, k)] = values[k];
+            next[parameter_file_index(item->shape, k)] = values[k];
         struct safetensor *tensor = &tensors[count++];
         *tensor = (struct safetensor){.name = item->name,
                                       .type = SAFETENSORS_F32,
                                       .elements = (int64_t)item->size,
                                       .bytes = item->size * sizeof(float),
                                       .data = next};
-        tensor->dimensions = file_sizes(item->shape, tensor->shape);
+        tensor->dimensions = parameter_file_sizes(item->shape, tensor->shape);
         next += item->size;
     }
     bool written = safetensors_write(path, tensors, count, metadata, error);
@@ -79,7 +78,7 @@ static const struct safetensor *find_tensor(const struct safetensors *file,
 
 static bool has_shape(const struct safetensor *tensor, struct shape shape) {
     int64_t sizes[4];
-    int dimensions = file_sizes(shape, sizes);
+    int dimensions = parameter_file_sizes(shape, sizes);
     bool same = tensor->dimensions == dimensions;
     for (int d = 0; same && d < dimensions; d++)
         same = tensor->shape[d] == sizes[d];
@@ -127,8 +126,9 @@ bool parameters_read_renamed(struct parameters *parameters, unsigned kinds, cons
         float *values = parameter_values(parameters, (int)i);
         bool larger = is_part(item, tensors[i]);
         for (size_t k = 0; k < item->size; k++)
-            values[k] = from[larger ? file_index(item->full, parameter_full_index(item, k))
-                                    : file_index(item->shape, k)];
+            values[k] =
+                from[larger ? parameter_file_index(item->full, parameter_full_index(item, k))
+                            : parameter_file_index(item->shape, k)];
     }
     memory_free(tensors);
     safetensors_free(&file);

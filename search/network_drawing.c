@@ -1,4 +1,5 @@
 #include "search/network_drawing.h"
+#include "core/file.h"
 #include "search/choice_text.h"
 #include <stdio.h>
 #include <string.h>
@@ -233,4 +234,22 @@ struct drawing network_drawing(const struct network *network, struct arena *aren
                             .node_count = b.node_count,
                             .edges = b.edges,
                             .edge_count = b.edge_count};
+}
+
+bool network_drawing_write(const struct network *network, bool is_dot, const char *path,
+                           struct error *error) {
+    struct arena arena = {0};
+    struct drawing drawing = network_drawing(network, &arena);
+    struct text text = {0};
+    char *file = NULL;
+    if (is_dot) {
+        drawing_dot(&text, &drawing);
+        file = text_take(&text);
+    } else {
+        file = drawing_svg_file(&drawing, error);
+    }
+    bool ok = file && file_write(path, file, strlen(file), error);
+    memory_free(file);
+    arena_free(&arena);
+    return ok;
 }

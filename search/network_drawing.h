@@ -14,5 +14,8 @@
  * `arena`.
  */
 struct drawing network_drawing(const struct network *network, struct arena *arena);
+/* Writes it as a file of its own: the text for Graphviz, or SVG. */
+bool network_drawing_write(const struct network *network, bool is_dot, const char *path,
+                           struct error *error);
 
 #endif

@@ -196,16 +196,20 @@ static struct parameters *quantized_parameters(const struct spec *spec,
     return parameters;
 }
 
-bool variant_write(const struct architecture *architecture, bool floating,
-                   const struct parameters *parameters, const char *path, struct error *error) {
+json_t *variant_metadata(const struct architecture *architecture, bool floating,
+                         const struct parameters *parameters) {
     char checksum[16], scale[16], weights[16];
     const struct space *space = architecture->space;
     snprintf(checksum, sizeof checksum, "%08x", (unsigned)space_checksum(space));
     snprintf(scale, sizeof scale, "%d", space_effective_settings(space)->scale);
-    json_t *metadata =
-        json_pack("{s:s, s:s, s:s, s:s, s:s}", "space", space_name(space), "checksum", checksum,
-                  "scale", scale, "precision", floating ? "float32" : "quantized", "weights_crc32c",
-                  checksum_text(parameters, weights));
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "space", space_name(space), "checksum", checksum,
+                     "scale", scale, "precision", floating ? "float32" : "quantized",
+                     "weights_crc32c", checksum_text(parameters, weights));
+}
+
+bool variant_write(const struct architecture *architecture, bool floating,
+                   const struct parameters *parameters, const char *path, struct error *error) {
+    json_t *metadata = variant_metadata(architecture, floating, parameters);
     bool ok = parameters_write(parameters, TRAINED, path, metadata, error);
     json_decref(metadata);
     return ok;

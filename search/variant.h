@@ -50,7 +50,10 @@ struct parameters *variant_load(const struct architecture *architecture,
 /* The same from a file of others: tensors under other names, and no checksum. */
 struct parameters *variant_import(const struct architecture *architecture, const char *path,
                                   struct parameter_renaming renaming, struct error *error);
-/* Writes weights and state with what they belong to. */
+/* What a file of weights says of the network that they belong to: text to text, for safetensors. */
+json_t *variant_metadata(const struct architecture *architecture, bool floating,
+                         const struct parameters *parameters);
+/* Writes weights and state with it. */
 bool variant_write(const struct architecture *architecture, bool floating,
                    const struct parameters *parameters, const char *path, struct error *error);
 

@@ -10,7 +10,7 @@ for words in "--help" "help" "help help" "-h"; do
     succeed "$TAMIS" $words
     has "$scratch/out/stdout" "Usage: tamis COMMAND"
 done
-for command in run search retrain quantize eval check list report bench; do
+for command in run search retrain quantize eval export check list report bench; do
     has "$scratch/out/stdout" "  $command "
     succeed "$TAMIS" help $command
     cp "$scratch/out/stdout" "$scratch/out/help"
@@ -21,7 +21,7 @@ for command in run search retrain quantize eval check list report bench; do
         case "$command $option" in
         "list out" | "list se"* | "list resume" | "list force" | "report se"* | "report resume" | \
             "eval se"* | "eval resume" | "check out" | "check resume" | "check force" | \
-            "bench out" | "bench resume" | "bench force") ;;
+            "export se"* | "export resume" | "bench out" | "bench resume" | "bench force") ;;
         *) has "$scratch/out/help" "  --$option" ;;
         esac
     done

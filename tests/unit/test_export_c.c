@@ -88,6 +88,14 @@ static void make_folder(char *folder) {
     assert_non_null(mkdtemp(folder));
 }
 
+/* Writes the C file there. */
+static void write_model(const struct integers *integers, const char *title, const char *folder) {
+    struct error error = {0};
+    char path[512];
+    snprintf(path, sizeof path, "%s/model.c", folder);
+    assert_true(export_c_write(&integers->compiled, 2, title, path, &error));
+}
+
 static void remove_folder(const char *folder) {
     char command[256];
     snprintf(command, sizeof command, "rm -rf %s", folder);
@@ -111,7 +119,7 @@ static void bits_are_those_of_the_engine(void **state) {
         struct image low = leaves_image(7, i, 53, 41);
         struct image high = integer_engine_upscale(&engine, &low, &error);
         assert_non_null(high.pixels);
-        assert_true(export_c_write(&integers.compiled, 2, cases[i].space, folder, &error));
+        write_model(&integers, cases[i].space, folder);
         for (size_t k = 0; k < sizeof targets / sizeof *targets; k++) {
             /* Every target sees the first case, which has most operations; the first target all. */
             bool has = is_there(targets[k].compiler) && is_there(targets[k].emulator);
@@ -138,7 +146,7 @@ static void memory_is_that_of_rows(void **state) {
     make_folder(folder);
     integers_open(&integers, "mbconv_small", 8, 1);
     struct integer_engine engine = integer_engine_create(&integers.compiled);
-    assert_true(export_c_write(&integers.compiled, 2, "mbconv_small", folder, &error));
+    write_model(&integers, "mbconv_small", folder);
     unsigned long bytes[2];
     for (int i = 0; i < 2; i++) {
         struct image low = leaves_image(7, 1, 40, i ? 300 : 30);

@@ -17,6 +17,7 @@ static const float singles[6] = {1.5f, -2, 3, 4, 5, 6e-30f};
 static const double doubles[1] = {0.1};
 static const int64_t longs[2] = {INT64_MIN, 7};
 static const int32_t ints[2] = {-5, 6};
+static const int16_t shorts[3] = {-32768, 7, 32767};
 static const uint8_t octets[2] = {255, 0};
 
 static const struct safetensor sample[] = {
@@ -27,6 +28,7 @@ static const struct safetensor sample[] = {
     {"none", SAFETENSORS_F32, 2, {0, 4}, 0, 0, NULL},
     {"ints", SAFETENSORS_I32, 1, {2}, 2, 8, ints},
     {"octets", SAFETENSORS_U8, 1, {2}, 2, 2, octets},
+    {"shorts", SAFETENSORS_I16, 1, {3}, 3, 6, shorts},
 };
 enum { SAMPLE = sizeof sample / sizeof sample[0] };
 
@@ -58,6 +60,7 @@ static void written_tensors_read_back(void **state) {
     assert_true(safetensor_value(&file.tensors[3], 1) == 7);
     assert_true(safetensor_value(&file.tensors[5], 0) == -5);
     assert_true(safetensor_value(&file.tensors[6], 0) == 255);
+    assert_true(safetensor_value(&file.tensors[7], 0) == -32768);
     safetensors_free(&file);
     json_decref(metadata);
     assert_false(error_is_set(&error));

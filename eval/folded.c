@@ -1,0 +1,28 @@
+#include "eval/folded.h"
+
+enum { ANY_SIDE = 64 };
+
+struct network *folded_network(const struct architecture *architecture,
+                               enum network_precision precision, const struct parameters *finished,
+                               struct parameters **folded, struct error *error) {
+    struct network_options options = {.batch = 1,
+                                      .height = ANY_SIDE,
+                                      .width = ANY_SIDE,
+                                      .precision = precision,
+                                      .architecture = architecture,
+                                      .folded = true};
+    *folded = parameters_create();
+    struct network *network = network_build(architecture->space, *folded, &options, error);
+    if (!network) {
+        parameters_free(*folded);
+        *folded = NULL;
+        return NULL;
+    }
+    parameters_allocate(*folded);
+    parameters_copy(*folded, finished);
+    if (precision == NETWORK_FLOAT) {
+        network_fold_branches(network, finished);
+        network_fold_norms(network, finished);
+    }
+    return network;
+}

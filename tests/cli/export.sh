@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# tamis export: every format writes its file, what is read back is the same network, and what is refused
+# writes nothing.
+set -eu
+. "$(dirname "$0")/../support/command_line.sh"
+write_tiny_spec tiny.yaml
+succeed "$TAMIS" run tiny.yaml --out run --quiet
+picture=run/images/0-hr.png
+
+# The formats of weights.
+succeed "$TAMIS" export run --format safetensors --out floats.safetensors
+has "$scratch/out/stdout" "floats.safetensors: "
+succeed "$TAMIS" export run --format safetensors-quantized --out levels.safetensors --json
+has "$scratch/out/stdout" '"format": "safetensors-quantized"'
+for text in weight_scale input_zero_point weight_bits '"I8"' '"architecture"'; do
+    has levels.safetensors "$text"
+done
+
+# The float weights and the architecture are the network again.
+mkdir found
+succeed "$TAMIS" export run --out found/net.yaml
+has "$scratch/out/stdout" "found/space.yaml: "
+succeed "$TAMIS" import found/net.yaml floats.safetensors --out again
+succeed "$TAMIS" upscale run --float --in $picture --out first.png
+succeed "$TAMIS" upscale again/arch.yaml --in $picture --out second.png
+same first.png second.png
+succeed "$TAMIS" export again/arch.yaml --out again.safetensors
+same floats.safetensors again.safetensors
+
+# Drawings.
+succeed "$TAMIS" export run --out net.svg
+has net.svg "<svg"
+succeed "$TAMIS" export run --format dot --out drawing.txt
+has drawing.txt "digraph"
+
+# The C file is the integer engine.
+if command -v gcc >/dev/null; then
+    succeed "$TAMIS" export run --out net.c
+    has net.c '#include "net.h"'
+    succeed gcc -std=c99 -O1 -Wall -Wextra -pedantic -Werror -fsyntax-only net.c
+fi
+
+# Refusals: nothing is written.
+refuse 2 "needs --out" "$TAMIS" export run
+refuse 2 "did you mean \"safetensors\"" "$TAMIS" export run --format safetensor --out new
+refuse 2 "is one of " "$TAMIS" export run --format picture --out new
+refuse 2 "does not say what to write" "$TAMIS" export run --out new.bin
+refuse 2 "must end in .c" "$TAMIS" export run --format c --out new
+refuse 2 "is there already; replace it with --force" "$TAMIS" export run --out net.svg
+rm -f net.c
+touch net.h
+refuse 2 "\"net.h\" is there already" "$TAMIS" export run --out net.c
+refuse 2 "is a folder" "$TAMIS" export run --format dot --out found
+refuse 2 "the space beside the architecture" "$TAMIS" export run --out space.yaml
+refuse 2 "there is no run or architecture" "$TAMIS" export nothing --out new.yaml
+refuse 2 "no quantized.safetensors beside it" "$TAMIS" export again/arch.yaml --out new.c
+refuse 2 "no weights.safetensors beside it" "$TAMIS" export found/net.yaml --out new.safetensors
+printf x >>again/weights.safetensors
+refuse 3 "again/weights.safetensors" "$TAMIS" export again/arch.yaml --out new.safetensors
+succeed "$TAMIS" export run --out net.svg --force
+succeed "$TAMIS" export run --out net.c --force
+
+# 16 bits are more than the integer engine multiplies.
+succeed "$TAMIS" quantize run/arch.yaml --bits 16 --epochs 0 --out wide --quiet
+refuse 2 "2 to 8 bits" "$TAMIS" export wide --out wide.c
+succeed "$TAMIS" export wide --format safetensors-quantized --out wide.safetensors
+has wide.safetensors '"I16"'
+finish
