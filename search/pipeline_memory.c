@@ -4,6 +4,7 @@
 #include "eval/model.h"
 #include "ops/graph_fuse.h"
 #include "results/units.h"
+#include "search/drop.h"
 #include "search/pipeline.h"
 #include "search/quantize_spec.h"
 #include "search/supernet.h"
@@ -191,7 +192,8 @@ static bool measure_search(const struct spec *spec, const struct space *space,
                            const struct data_memory *valid, double data, struct stage_memory *stage,
                            struct error *error) {
     const struct training_settings *settings = &spec->search.weights;
-    bool has_supernet = strategy_find(spec->search.strategy)->parameters != NULL;
+    const struct strategy *strategy = strategy_find(spec->search.strategy);
+    bool has_supernet = strategy->parameters != NULL;
     struct network_options derived = patches(settings, NETWORK_FLOAT);
     struct network_options rated = {.batch = 1, .height = valid->height, .width = valid->width};
     struct network_memory statistics, rating;
@@ -206,8 +208,19 @@ static bool measure_search(const struct spec *spec, const struct space *space,
     /* Batch norms are recomputed on training patches before the images are looked at. */
     double arena =
         statistics.state > 0 && statistics.arena > rating.arena ? statistics.arena : rating.arena;
-    double beside = data + kept + (has_supernet ? allocated(&rating) : 0) + arena +
-                    compare_bytes(valid, spec->scale);
+    double rated_bytes = (has_supernet ? allocated(&rating) : 0) + arena;
+    if (has_supernet && strategy->probabilities) {
+        /* The drop (search/drop.h) rates the mixture itself, on one small picture at a time. */
+        struct network_options mixed = patches(settings, NETWORK_FLOAT);
+        struct network_memory mixture;
+        mixed.batch = 1;
+        mixed.height = mixed.width = drop_side(spec);
+        mixed.plan_memory = 0;
+        if (!measure_network(space, &mixed, NULL, 0, &mixture, error)) return false;
+        double bytes = mixture.arena + allocated(&mixture);
+        if (bytes > rated_bytes) rated_bytes = bytes;
+    }
+    double beside = data + kept + rated_bytes + compare_bytes(valid, spec->scale);
     if (beside > stage->beside) {
         stage->beside = beside;
         stage->parameters = kept;

@@ -92,6 +92,12 @@ static void add_summary(struct report_builder *b) {
                                    json_integer_value(json_object_get(derived, "steps")),
                                    json_number_value(json_object_get(derived, "seconds")),
                                    json_number_value(json_object_get(derived, "macs")))};
+    const json_t *mixed = json_object_get(derived, "supernet_psnr");
+    if (mixed)
+        facts[n++] = (struct report_fact){
+            "Supernet's weights",
+            arena_format(arena, "%.2f dB mixed, %.2f dB derived", json_number_value(mixed),
+                         json_number_value(json_object_get(derived, "derived_psnr")))};
     facts[n++] = (struct report_fact){
         "Retraining", arena_format(arena, "%d steps of %d patches, then %d steps quantized",
                                    spec->retrain.steps, spec->retrain.batch, spec->quantize.steps)};

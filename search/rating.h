@@ -19,7 +19,8 @@ struct rating {
 /* `weights`: the architecture's float network; its batch-norm statistics are recalibrated first. */
 bool rating_of(const struct rating *rating, const struct architecture *architecture,
                struct parameters *weights, struct evaluator_scores *scores, struct error *error);
-/* The same with a copy of what `supernet` has of the architecture's weights. */
+/* The same with a copy of what `supernet` has of the architecture's weights. `architecture` NULL:
+ * the supernet itself, mixed by the softmax of its logits; not quantized then. */
 bool rating_with_supernet(const struct rating *rating, const struct architecture *architecture,
                           const struct parameters *supernet, struct evaluator_scores *scores,
                           struct error *error);

@@ -1,9 +1,11 @@
 #include "search/run_search.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/memory.h"
 #include "eval/evaluator.h"
 #include "eval/quantize.h"
 #include "search/collapse.h"
+#include "search/drop.h"
 #include <math.h>
 #include <string.h>
 
@@ -153,6 +155,18 @@ static json_t *derived_fields(struct search *search, const struct strategy *stra
     return fields;
 }
 
+/* What the mixture loses by becoming one choice a slot, for the event. */
+static bool add_drop(struct search *search, const struct architecture *architecture,
+                     const struct parameters *supernet, json_t *fields, struct error *error) {
+    struct drop drop;
+    if (!drop_measure(search, architecture, supernet, &drop, error)) return false;
+    log_info("with the supernet's weights: %.2f dB mixed, %.2f dB derived", drop.supernet,
+             drop.derived);
+    json_object_set_new(fields, "supernet_psnr", json_number(drop.supernet));
+    json_object_set_new(fields, "derived_psnr", json_number(drop.derived));
+    return true;
+}
+
 static bool finish(struct search *search, const struct strategy *strategy, const struct run *run,
                    struct journal *journal, struct search_outcome *outcome, struct error *error) {
     struct parameters *supernet = strategy->parameters ? strategy->parameters(search) : NULL;
@@ -169,6 +183,11 @@ static bool finish(struct search *search, const struct strategy *strategy, const
         size_t i;
         json_array_foreach(json_object_get(fields, "signs"), i, sign)
             log_warn("%s", json_string_value(sign));
+        if (supernet && strategy->probabilities &&
+            !add_drop(search, outcome->architecture, supernet, fields, error)) {
+            json_decref(fields);
+            return false;
+        }
         if (!journal_write(journal, "derived", fields, error)) return false;
     }
     if (!run) return true;
