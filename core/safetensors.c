@@ -19,6 +19,10 @@ static const struct {
     [SAFETENSORS_U8] = {"U8", 1}};
 enum { TYPES = sizeof types / sizeof types[0] };
 
+size_t safetensors_type_bytes(enum safetensors_type type) {
+    return types[type].bytes;
+}
+
 static size_t align_up(size_t bytes) {
     return (bytes + DATA_ALIGNMENT - 1) / DATA_ALIGNMENT * DATA_ALIGNMENT;
 }

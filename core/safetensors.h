@@ -36,6 +36,9 @@ struct safetensors {
     char *memory;     /* owns all of the above */
 };
 
+/* Of one element. */
+size_t safetensors_type_bytes(enum safetensors_type type);
+
 /* Every length, offset, overlap and type is checked: a broken file is an ERROR_DATA sentence. */
 bool safetensors_read(const char *path, struct safetensors *file, struct error *error);
 const struct safetensor *safetensors_find(const struct safetensors *file, const char *name);

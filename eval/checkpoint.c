@@ -8,21 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t type_bytes(enum safetensors_type type) {
-    switch (type) {
-    case SAFETENSORS_F64:
-    case SAFETENSORS_I64:
-        return 8;
-    case SAFETENSORS_F32:
-    case SAFETENSORS_I32:
-        return 4;
-    case SAFETENSORS_I8:
-    case SAFETENSORS_U8:
-        return 1;
-    }
-    return 0;
-}
-
 /* "a/search.safetensors" -> "a/search.previous.safetensors". */
 static char *previous_path(const char *path) {
     const char *extension = path_extension(path);
@@ -95,7 +80,7 @@ bool checkpoint_write(const char *path, int64_t step, const struct checkpoint_ar
     json_object_set_new(metadata, "step", json_string(text));
     for (size_t i = 0; i < count; i++) {
         const struct checkpoint_array *array = &arrays[i];
-        size_t bytes = array->count * type_bytes(array->type);
+        size_t bytes = array->count * safetensors_type_bytes(array->type);
         tensors[i] = (struct safetensor){.name = array->name,
                                          .type = array->type,
                                          .dimensions = 1,
