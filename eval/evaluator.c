@@ -77,7 +77,7 @@ static bool compile(struct evaluator *evaluator, const struct image *low, struct
     bool ok = integer_network_compile(&compiled->network, network, error);
     network_free(network);
     if (ok) {
-        compiled->engine = integer_engine_create(&compiled->network);
+        compiled->engine = integer_engine_create(&compiled->network, integer_kernel_best());
         evaluator->compiled = compiled;
     } else {
         integer_network_free(&compiled->network);

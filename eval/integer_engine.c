@@ -6,23 +6,31 @@
 
 enum { ALIGNMENT = 64 };
 
-struct integer_engine integer_engine_create(const struct integer_network *network) {
-    size_t values = (size_t)network->program.value_count;
-    struct integer_engine engine = {.network = network};
-    engine.planes = memory_allocate(values * sizeof *engine.planes);
-    engine.last_use = memory_allocate(values * sizeof *engine.last_use);
-    for (int i = 0; i < network->program.step_count; i++) {
-        const struct integer_step *step = &network->program.steps[i];
-        for (int k = 0; k < step->input_count; k++)
-            engine.last_use[step->inputs[k]] = i;
+struct integer_engine integer_engine_create(const struct integer_network *network,
+                                            const struct integer_kernel *kernel) {
+    const struct integer_program *program = &network->program;
+    struct integer_engine engine = {.network = network, .scratch_bytes = program->scratch_bytes};
+    engine.planes = memory_allocate((size_t)program->value_count * sizeof *engine.planes);
+    engine.packed = memory_allocate((size_t)program->step_count * sizeof *engine.packed);
+    for (int i = 0; i < program->step_count; i++) {
+        struct integer_packed *packed = &engine.packed[i];
+        if (program->steps[i].kind != INTEGER_CONVOLUTION ||
+            !integer_packed_create(packed, kernel, program, &program->steps[i])) {
+            *packed = (struct integer_packed){0};
+            continue;
+        }
+        size_t bytes = integer_packed_scratch(packed, program);
+        if (bytes > engine.scratch_bytes) engine.scratch_bytes = bytes;
     }
-    engine.last_use[network->output] = network->program.step_count;
     return engine;
 }
 
 void integer_engine_free(struct integer_engine *engine) {
+    for (int i = 0; engine->packed && i < engine->network->program.step_count; i++)
+        integer_packed_free(&engine->packed[i]);
+    integer_groups_free(&engine->groups);
+    memory_free(engine->packed);
     memory_free(engine->planes);
-    memory_free(engine->last_use);
     memory_free(engine->memory);
     memory_free(engine->scratch);
     *engine = (struct integer_engine){0};
@@ -32,70 +40,17 @@ static size_t rounded(size_t bytes) {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-static size_t plane_bytes(const struct integer_engine *engine, const struct integer_step *step) {
-    return rounded(
-        integer_value_memory(&engine->network->program, step, &engine->planes[step->output]));
+/* A thread has planes of its own, which it moves along the row, and pieces of rows. */
+static size_t thread_bytes(const struct integer_engine *engine) {
+    size_t values = (size_t)engine->network->program.value_count;
+    return rounded(engine->scratch_bytes) + rounded(values * sizeof *engine->planes) +
+           rounded(engine->groups.piece_bytes);
 }
 
-/* A piece of the arena that a value takes while it lives. */
-struct piece {
-    size_t begin, bytes;
-    int until; /* step */
-};
-
-/* The first gap that is large enough among the pieces that are still needed at `step`. */
-static size_t find_place(const struct piece *pieces, int count, int step, size_t bytes) {
-    size_t begin = 0;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (int i = 0; i < count; i++) {
-            const struct piece *piece = &pieces[i];
-            if (piece->until < step || piece->begin >= begin + bytes ||
-                piece->begin + piece->bytes <= begin)
-                continue;
-            begin = piece->begin + piece->bytes;
-            moved = true;
-        }
-    }
-    return begin;
-}
-
-static void lay_out(struct integer_engine *engine) {
-    const struct integer_program *program = &engine->network->program;
-    struct piece *pieces = memory_allocate((size_t)program->step_count * sizeof *pieces);
-    size_t total = 0;
-    for (int i = 0; i < program->step_count; i++) {
-        const struct integer_step *step = &program->steps[i];
-        struct piece *piece = &pieces[i];
-        piece->bytes = plane_bytes(engine, step);
-        piece->begin = find_place(pieces, i, i, piece->bytes);
-        piece->until = engine->last_use[step->output];
-        if (piece->begin + piece->bytes > total) total = piece->begin + piece->bytes;
-    }
-    if (total > engine->bytes) {
-        memory_free(engine->memory);
-        engine->memory = memory_allocate_aligned(total);
-        engine->bytes = total;
-    }
-    for (int i = 0; i < program->step_count; i++)
-        engine->planes[program->steps[i].output].data = engine->memory + pieces[i].begin;
-    memory_free(pieces);
-}
-
-static bool prepare(struct integer_engine *engine, int height, int width, struct error *error) {
+static bool find_sizes(struct integer_engine *engine, int height, int width, struct error *error) {
     const struct integer_network *network = engine->network;
     const struct integer_program *program = &network->program;
-    int threads = threads_get();
-    if (threads != engine->threads) {
-        memory_free(engine->scratch);
-        engine->scratch =
-            memory_allocate_aligned((size_t)threads * rounded(program->scratch_bytes));
-        engine->threads = threads;
-    }
-    if (engine->height == height && engine->width == width) return true;
-    engine->height = engine->width = 0;
-    struct integer_plane *input = &engine->planes[network->input];
-    *input = (struct integer_plane){
+    engine->planes[network->input] = (struct integer_plane){
         .height = height, .width = width, .rows = height, .row_bytes = 3 * (size_t)width};
     for (int i = 0; i < program->step_count; i++) {
         const struct integer_step *step = &program->steps[i];
@@ -107,12 +62,40 @@ static bool prepare(struct integer_engine *engine, int height, int width, struct
         plane->rows = plane->height;
         plane->row_bytes = integer_row_bytes(program, step->output, plane->width);
     }
-    lay_out(engine);
+    return true;
+}
+
+static bool prepare(struct integer_engine *engine, int height, int width, struct error *error) {
+    const struct integer_network *network = engine->network;
+    const struct integer_program *program = &network->program;
+    int threads = threads_get();
+    if (engine->height == height && engine->width == width && engine->threads == threads)
+        return true;
+    engine->height = engine->width = 0;
+    if (!find_sizes(engine, height, width, error)) return false;
+    struct integer_groups *groups = &engine->groups;
+    integer_groups_free(groups);
+    integer_groups_create(groups, program, engine->packed, engine->planes, network->input,
+                          network->output);
+    if (groups->image_bytes > engine->bytes) {
+        memory_free(engine->memory);
+        engine->memory = memory_allocate_aligned(groups->image_bytes);
+        engine->bytes = groups->image_bytes;
+    }
+    for (int i = 0; i < program->step_count; i++) {
+        int value = program->steps[i].output;
+        if (!integer_groups_is_private(groups, value))
+            engine->planes[value].data = engine->memory + groups->offsets[value];
+    }
+    memory_free(engine->scratch);
+    engine->scratch = memory_allocate_aligned((size_t)threads * thread_bytes(engine));
+    engine->threads = threads;
     engine->height = height;
     engine->width = width;
     return true;
 }
 
+/* A step by itself, row by row. */
 static void run_step(struct integer_engine *engine, int index) {
     const struct integer_program *program = &engine->network->program;
     const struct integer_step *step = &program->steps[index];
@@ -127,10 +110,66 @@ static void run_step(struct integer_engine *engine, int index) {
         struct integer_call call = {.program = program,
                                     .step = step,
                                     .planes = engine->planes,
-                                    .scratch =
-                                        engine->scratch + (size_t)omp_get_thread_num() *
-                                                              rounded(program->scratch_bytes)};
+                                    .scratch = engine->scratch +
+                                               (size_t)omp_get_thread_num() * thread_bytes(engine)};
         integer_run_row(&call, y);
+    }
+}
+
+/* Moves the plane of a value so that its pixel 0 is number `first` of the row. */
+static void move_plane(const struct integer_engine *engine, int value, int first, int count,
+                       unsigned char *pieces, struct integer_plane *planes) {
+    struct integer_plane *plane = &planes[value];
+    *plane = engine->planes[value];
+    plane->width = count;
+    if (integer_groups_is_private(&engine->groups, value)) {
+        plane->rows = 1;
+        plane->data = pieces + engine->groups.offsets[value];
+    } else {
+        plane->data += integer_row_bytes(&engine->network->program, value, first);
+    }
+}
+
+/* Pixels first .. first + count of row y by one step of a group. */
+static void run_piece(const struct integer_engine *engine, int index, struct integer_call *call,
+                      unsigned char *pieces, int y, int first, int count) {
+    const struct integer_step *step = &engine->network->program.steps[index];
+    bool is_local = integer_step_is_local(step);
+    int width = engine->planes[step->output].width;
+    for (int i = 0; i < step->input_count; i++) {
+        int input = step->inputs[i];
+        if (is_local && engine->planes[input].width == width)
+            move_plane(engine, input, first, count, pieces, call->planes);
+        else
+            call->planes[input] = engine->planes[input];
+    }
+    move_plane(engine, step->output, first, count, pieces, call->planes);
+    call->step = step;
+    if (engine->packed[index].kernel)
+        integer_packed_row(&engine->packed[index], call, y, is_local ? 0 : first);
+    else
+        integer_run_row(call, y);
+}
+
+/* Every piece of a row by all steps before the next. */
+static void run_group(struct integer_engine *engine, const struct integer_group *group) {
+    const struct integer_program *program = &engine->network->program;
+    const struct integer_plane *plane = &engine->planes[program->steps[group->steps[0]].output];
+    int height = plane->height, width = plane->width;
+    size_t plane_bytes = rounded((size_t)program->value_count * sizeof *plane);
+#pragma omp parallel for schedule(static)
+    for (int y = 0; y < height; y++) {
+        unsigned char *memory =
+            engine->scratch + (size_t)omp_get_thread_num() * thread_bytes(engine);
+        struct integer_call call = {.program = program,
+                                    .planes = (struct integer_plane *)(void *)memory,
+                                    .scratch = memory + plane_bytes};
+        unsigned char *pieces = memory + plane_bytes + rounded(engine->scratch_bytes);
+        for (int first = 0; first < width; first += group->piece) {
+            int count = width - first < group->piece ? width - first : group->piece;
+            for (int i = 0; i < group->count; i++)
+                run_piece(engine, group->steps[i], &call, pieces, y, first, count);
+        }
     }
 }
 
@@ -151,8 +190,13 @@ struct image integer_engine_upscale(struct integer_engine *engine, const struct 
     struct integer_plane *output = &engine->planes[network->output];
     unsigned char *rgb = rgb_of(low);
     engine->planes[network->input].data = rgb;
-    for (int i = 0; i < network->program.step_count; i++)
-        run_step(engine, i);
+    for (int i = 0; i < engine->groups.count; i++) {
+        const struct integer_group *group = &engine->groups.items[i];
+        if (group->piece)
+            run_group(engine, group);
+        else
+            run_step(engine, group->steps[0]);
+    }
     struct image image = image_create(output->width, output->height, 3);
     memcpy(image.pixels, output->data, image_bytes(&image));
     memory_free(rgb);

@@ -3,19 +3,25 @@
 #define TAMIS_EVAL_INTEGER_ENGINE_H
 
 #include "eval/image.h"
+#include "eval/integer_groups.h"
 #include "eval/integer_network.h"
 
-/* Zero-initialize. Memory of the last size is kept, so that pictures of one size pay once. */
+/* Memory of the last size is kept, so that pictures of one size pay once. */
 struct integer_engine {
     const struct integer_network *network; /* borrowed */
-    struct integer_plane *planes;          /* by value; whole images */
-    int *last_use;                         /* by value: the last step that reads it */
+    struct integer_packed *packed;         /* by step; kernel NULL: by plain loops */
+    struct integer_plane *planes; /* by value, for whole images; behind them the threads' */
+    struct integer_groups groups; /* for the last size */
     unsigned char *memory, *scratch;
-    size_t bytes; /* of `memory` */
+    size_t bytes;         /* of `memory` */
+    size_t scratch_bytes; /* of a thread */
     int height, width, threads;
 };
 
-struct integer_engine integer_engine_create(const struct integer_network *network);
+/* With a kernel that the processor supports (integer_kernel_best()), or NULL for plain loops: the
+ * bits are the same. */
+struct integer_engine integer_engine_create(const struct integer_network *network,
+                                            const struct integer_kernel *kernel);
 void integer_engine_free(struct integer_engine *engine);
 
 /*

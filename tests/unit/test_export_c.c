@@ -115,7 +115,8 @@ static void bits_are_those_of_the_engine(void **state) {
         char folder[64];
         make_folder(folder);
         integers_open(&integers, cases[i].space, cases[i].bits, cases[i].shift);
-        struct integer_engine engine = integer_engine_create(&integers.compiled);
+        struct integer_engine engine =
+            integer_engine_create(&integers.compiled, integer_kernel_best());
         struct image low = leaves_image(7, i, 53, 41);
         struct image high = integer_engine_upscale(&engine, &low, &error);
         assert_non_null(high.pixels);
@@ -145,7 +146,7 @@ static void memory_is_that_of_rows(void **state) {
     char folder[64];
     make_folder(folder);
     integers_open(&integers, "mbconv_small", 8, 1);
-    struct integer_engine engine = integer_engine_create(&integers.compiled);
+    struct integer_engine engine = integer_engine_create(&integers.compiled, integer_kernel_best());
     write_model(&integers, "mbconv_small", folder);
     unsigned long bytes[2];
     for (int i = 0; i < 2; i++) {

@@ -29,7 +29,7 @@ static int difference(const struct image *a, const struct image *b, size_t *coun
 /* Differences come from sums in float that fall on the other side of a level's edge. */
 static void check_pictures(struct integers *work, int limit, const char *what) {
     static const int sizes[][2] = {{48, 48}, {61, 39}, {33, 70}};
-    struct integer_engine engine = integer_engine_create(&work->compiled);
+    struct integer_engine engine = integer_engine_create(&work->compiled, integer_kernel_best());
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct error error = {0};
         struct image low = leaves_image(7, i, sizes[i][0], sizes[i][1]);
@@ -70,13 +70,52 @@ static void pictures_are_those_of_the_simulation(void **state) {
             }
 }
 
+static struct image upscaled(const struct integers *work, const struct integer_kernel *kernel,
+                             const struct image *low) {
+    struct error error = {0};
+    struct integer_engine engine = integer_engine_create(&work->compiled, kernel);
+    struct image high = integer_engine_upscale(&engine, low, &error);
+    search_setup_need(high.pixels != NULL, &error);
+    integer_engine_free(&engine);
+    return high;
+}
+
+/* Widths below, at and above a tile's and a piece's. */
+static void kernels_make_the_bits_of_plain_loops(void **state) {
+    (void)state;
+    static const char *const spaces[] = {"rfdn_small", "mbconv_small", "hybrid_small",
+                                         "quantnas_small"};
+    static const int bits[] = {8, 4, 0};
+    for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
+        for (int shift = 0; shift < 3; shift++) {
+            struct integers work;
+            integers_open(&work, spaces[i], bits[shift], shift);
+            for (int width = 17; width < 300; width += 2 * width + 5) {
+                struct image low = leaves_image(7, (size_t)width, width, 19);
+                struct image wanted = upscaled(&work, NULL, &low);
+                for (int k = 0; integer_kernels[k]; k++) {
+                    if (!integer_kernels[k]->is_supported()) continue;
+                    size_t count = 0;
+                    struct image got = upscaled(&work, integer_kernels[k], &low);
+                    if (difference(&wanted, &got, &count) > 0)
+                        fail_msg("%s, choices %d, width %d: %s makes other bits, in %zu places",
+                                 spaces[i], shift, width, integer_kernels[k]->name, count);
+                    image_free(&got);
+                }
+                image_free(&wanted);
+                image_free(&low);
+            }
+            integers_close(&work);
+        }
+}
+
 static void bits_do_not_depend_on_threads_or_sizes_before(void **state) {
     (void)state;
     struct error error = {0};
     struct integers work;
     integers_open(&work, "hybrid_small", 8, 2);
-    struct integer_engine first = integer_engine_create(&work.compiled);
-    struct integer_engine second = integer_engine_create(&work.compiled);
+    struct integer_engine first = integer_engine_create(&work.compiled, integer_kernel_best());
+    struct integer_engine second = integer_engine_create(&work.compiled, integer_kernel_best());
     struct image low = leaves_image(7, 1, 45, 37), other = leaves_image(7, 2, 64, 20);
     size_t count = 0;
     int threads = threads_get();
@@ -102,7 +141,7 @@ static void too_small_a_picture_is_refused(void **state) {
     struct error error = {0};
     struct integers work;
     integers_open(&work, "rfdn_small", 8, 0);
-    struct integer_engine engine = integer_engine_create(&work.compiled);
+    struct integer_engine engine = integer_engine_create(&work.compiled, integer_kernel_best());
     struct image low = leaves_image(7, 1, 10, 40);
     struct image high = integer_engine_upscale(&engine, &low, &error);
     assert_null(high.pixels);
@@ -133,6 +172,7 @@ int main(void) {
     log_set_level(LOG_QUIET);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pictures_are_those_of_the_simulation),
+        cmocka_unit_test(kernels_make_the_bits_of_plain_loops),
         cmocka_unit_test(bits_do_not_depend_on_threads_or_sizes_before),
         cmocka_unit_test(too_small_a_picture_is_refused),
         cmocka_unit_test(weights_take_their_bits),

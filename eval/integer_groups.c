@@ -1,0 +1,204 @@
+#include "eval/integer_groups.h"
+#include "ops/integer_rows.h"
+#include <string.h>
+
+/* Pieces of rows have whole tiles of every kernel, and floats of a piece fit into the nearest cache
+ * several times. */
+enum { PIECE_UNIT = 24, PIECE_BYTES = 16384, ALIGNMENT = 64 };
+
+bool integer_step_is_local(const struct integer_step *step) {
+    switch ((enum integer_kind)step->kind) {
+    case INTEGER_INPUT:
+    case INTEGER_OUTPUT:
+    case INTEGER_QUANTIZE:
+    case INTEGER_ACTIVATION:
+    case INTEGER_PRELU:
+    case INTEGER_AFFINE:
+    case INTEGER_ADD:
+    case INTEGER_MULTIPLY:
+    case INTEGER_CONCAT:
+    case INTEGER_SPLIT:
+    case INTEGER_LAYER_NORM:
+        return true;
+    case INTEGER_CONVOLUTION:
+        return step->kernel_h == 1 && step->kernel_w == 1 && step->stride == 1 &&
+               step->pad_h == 0 && step->pad_w == 0;
+    default:
+        return false;
+    }
+}
+
+/* While the groups are made. */
+struct grouping {
+    struct integer_groups *groups;
+    const struct integer_program *program;
+    const struct integer_packed *packed;
+    const struct integer_plane *planes;
+    bool *is_done; /* by step */
+};
+
+/* Can be made in pieces of rows. */
+static bool has_pieces(const struct grouping *grouping, int step) {
+    const struct integer_step *item = &grouping->program->steps[step];
+    if (item->kind == INTEGER_CONVOLUTION) return grouping->packed[step].kernel != NULL;
+    return integer_step_is_local(item);
+}
+
+static size_t pixel_bytes(const struct grouping *grouping, int value) {
+    return integer_row_bytes(grouping->program, value, 1);
+}
+
+/* Whether the step can be the next of group `index`: its inputs are made, and those of this group
+ * are read pixel by pixel. */
+static bool is_ready(const struct grouping *grouping, int step, int index) {
+    const struct integer_step *item = &grouping->program->steps[step];
+    for (int i = 0; i < item->input_count; i++) {
+        int made = grouping->groups->made[item->inputs[i]];
+        if (made > index || (made == index && !integer_step_is_local(item))) return false;
+    }
+    return true;
+}
+
+static bool has_size(const struct grouping *grouping, int step, int other) {
+    const struct integer_plane *a = &grouping->planes[grouping->program->steps[step].output];
+    const struct integer_plane *b = &grouping->planes[grouping->program->steps[other].output];
+    return a->width == b->width && a->height == b->height;
+}
+
+/* The first step that is left, and with it all that can be made of the same pixels. */
+static void make_group(struct grouping *grouping, int first) {
+    const struct integer_program *program = grouping->program;
+    struct integer_groups *groups = grouping->groups;
+    int index = groups->count++;
+    struct integer_group *group = &groups->items[index];
+    int *steps = arena_allocate(&groups->arena, (size_t)program->step_count * sizeof *steps);
+    *group = (struct integer_group){.steps = steps};
+    bool is_alone = !has_pieces(grouping, first);
+    size_t most = 0;
+    for (int i = first; i < program->step_count; i++) {
+        if (grouping->is_done[i] || !is_ready(grouping, i, index)) continue;
+        if (i != first && (is_alone || !has_pieces(grouping, i) || !has_size(grouping, i, first)))
+            continue;
+        int value = program->steps[i].output;
+        steps[group->count++] = i;
+        grouping->is_done[i] = true;
+        groups->made[value] = index;
+        if (pixel_bytes(grouping, value) > most) most = pixel_bytes(grouping, value);
+    }
+    if (is_alone) return;
+    int width = grouping->planes[program->steps[first].output].width;
+    int units = (int)(PIECE_BYTES / most) / PIECE_UNIT;
+    group->piece = (units ? units : 1) * PIECE_UNIT;
+    if (group->piece > width) group->piece = width;
+}
+
+/* --- Memory --------------------------------------------------------------------------------------
+ */
+
+/* A piece of memory that a value takes while it lives, in steps or in groups. */
+struct piece {
+    size_t begin, bytes;
+    int until;
+};
+
+/* The first gap that is large enough among the pieces that are still needed at time `now`. */
+static size_t find_place(const struct piece *pieces, int count, int now, size_t bytes) {
+    size_t begin = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (int i = 0; i < count; i++) {
+            const struct piece *piece = &pieces[i];
+            if (piece->until < now || piece->begin >= begin + bytes ||
+                piece->begin + piece->bytes <= begin)
+                continue;
+            begin = piece->begin + piece->bytes;
+            moved = true;
+        }
+    }
+    return begin;
+}
+
+/* Appends a piece; where it begins. */
+static size_t place(struct piece *pieces, int *count, int now, int until, size_t bytes,
+                    size_t *total) {
+    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    struct piece piece = {find_place(pieces, *count, now, bytes), bytes, until};
+    pieces[(*count)++] = piece;
+    if (piece.begin + bytes > *total) *total = piece.begin + bytes;
+    return piece.begin;
+}
+
+/* The place in its group of the last step that reads the value. */
+static int last_within(const struct grouping *grouping, const struct integer_group *group,
+                       int value) {
+    int last = 0;
+    for (int i = 0; i < group->count; i++) {
+        const struct integer_step *step = &grouping->program->steps[group->steps[i]];
+        for (int k = 0; k < step->input_count; k++)
+            if (step->inputs[k] == value) last = i;
+    }
+    return last;
+}
+
+static void lay_out(const struct grouping *grouping, struct piece *pieces) {
+    struct integer_groups *groups = grouping->groups;
+    const struct integer_program *program = grouping->program;
+    struct piece *own = pieces + program->step_count;
+    int count = 0;
+    for (int g = 0; g < groups->count; g++) {
+        struct integer_group *group = &groups->items[g];
+        int own_count = 0;
+        for (int i = 0; i < group->count; i++) {
+            const struct integer_step *step = &program->steps[group->steps[i]];
+            int value = step->output;
+            if (integer_groups_is_private(groups, value))
+                groups->offsets[value] = place(
+                    own, &own_count, i, last_within(grouping, group, value),
+                    pixel_bytes(grouping, value) * (size_t)group->piece, &groups->piece_bytes);
+            else
+                groups->offsets[value] =
+                    place(pieces, &count, g, groups->last[value],
+                          integer_value_memory(program, step, &grouping->planes[value]),
+                          &groups->image_bytes);
+        }
+    }
+}
+
+void integer_groups_create(struct integer_groups *groups, const struct integer_program *program,
+                           const struct integer_packed *packed, const struct integer_plane *planes,
+                           int input, int output) {
+    size_t values = (size_t)program->value_count, steps = (size_t)program->step_count;
+    *groups = (struct integer_groups){0};
+    groups->items = arena_allocate(&groups->arena, steps * sizeof *groups->items);
+    groups->made = arena_allocate(&groups->arena, values * sizeof *groups->made);
+    groups->last = arena_allocate(&groups->arena, values * sizeof *groups->last);
+    groups->offsets = arena_allocate(&groups->arena, values * sizeof *groups->offsets);
+    for (size_t i = 0; i < values; i++)
+        groups->made[i] = program->step_count; /* later than any group */
+    groups->made[input] = -1;
+    struct grouping grouping = {
+        .groups = groups, .program = program, .packed = packed, .planes = planes};
+    grouping.is_done = arena_allocate(&groups->arena, steps);
+    for (int i = 0; i < program->step_count; i++)
+        if (!grouping.is_done[i]) make_group(&grouping, i);
+    for (int g = 0; g < groups->count; g++)
+        for (int i = 0; i < groups->items[g].count; i++) {
+            const struct integer_step *step = &program->steps[groups->items[g].steps[i]];
+            for (int k = 0; k < step->input_count; k++)
+                groups->last[step->inputs[k]] = g;
+        }
+    groups->last[output] = groups->count;
+    struct piece *pieces = memory_allocate(2 * steps * sizeof *pieces);
+    lay_out(&grouping, pieces);
+    memory_free(pieces);
+}
+
+void integer_groups_free(struct integer_groups *groups) {
+    arena_free(&groups->arena);
+    *groups = (struct integer_groups){0};
+}
+
+bool integer_groups_is_private(const struct integer_groups *groups, int value) {
+    int made = groups->made[value];
+    return made >= 0 && groups->items[made].piece && groups->last[value] == made;
+}

@@ -1,0 +1,43 @@
+/*
+ * Steps of an integer network that are run together, piece of a row by piece of a row: what one
+ * makes the next reads while it is in the nearest cache, and values that nothing else reads are
+ * never whole images.
+ */
+#ifndef TAMIS_EVAL_INTEGER_GROUPS_H
+#define TAMIS_EVAL_INTEGER_GROUPS_H
+
+#include "core/memory.h"
+#include "ops/integer_kernel.h"
+
+struct integer_group {
+    const int *steps; /* their numbers, each after those whose outputs it reads */
+    int count;
+    int piece; /* pixels of a row that are made at a time; 0: one step by itself */
+};
+
+/* Zero-initialize; free with integer_groups_free. */
+struct integer_groups {
+    struct integer_group *items;
+    int count;
+    int *made, *last; /* by value: the group that makes it, the last that reads it */
+    /* By value: where it lies, among the pieces if it is private, else among the images. */
+    size_t *offsets;
+    size_t piece_bytes, image_bytes; /* of memory for the pieces of one thread, for the images */
+    struct arena arena;
+};
+
+/*
+ * Groups the steps for images of the sizes that `planes` say. `packed` are the convolutions by step
+ * (kernel NULL: by plain loops). No step makes the value `input`, and `output` is kept to the end.
+ */
+void integer_groups_create(struct integer_groups *groups, const struct integer_program *program,
+                           const struct integer_packed *packed, const struct integer_plane *planes,
+                           int input, int output);
+void integer_groups_free(struct integer_groups *groups);
+
+/* Whether only the group that makes the value reads it. */
+bool integer_groups_is_private(const struct integer_groups *groups, int value);
+/* Whether the step makes a pixel from the same pixel of its inputs. */
+bool integer_step_is_local(const struct integer_step *step);
+
+#endif
