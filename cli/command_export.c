@@ -6,6 +6,7 @@
 #include "core/json.h"
 #include "core/memory.h"
 #include "eval/export_c.h"
+#include "eval/export_onnx.h"
 #include "eval/export_safetensors.h"
 #include "eval/folded.h"
 #include "results/run.h"
@@ -29,19 +30,34 @@ struct format {
 /* --- What the formats write ----------------------------------------------------------------------
  */
 
-static bool write_c(const struct finished *finished, const char *path, struct error *error) {
+/* Calls `write` with the folded network. */
+static bool with_network(const struct finished *finished,
+                         bool (*write)(const struct finished *finished,
+                                       const struct network *network, const char *path,
+                                       struct error *error),
+                         const char *path, struct error *error) {
     struct parameters *parameters;
-    struct integer_network compiled = {0};
     struct network *network = folded_network(finished->architecture, finished->precision,
                                              finished->parameters, &parameters, error);
     if (!network) return false;
+    bool ok = write(finished, network, path, error);
+    network_free(network);
+    parameters_free(parameters);
+    return ok;
+}
+
+static bool compile_c(const struct finished *finished, const struct network *network,
+                      const char *path, struct error *error) {
+    struct integer_network compiled = {0};
     bool ok = integer_network_compile(&compiled, network, error) &&
               export_c_write(&compiled, space_effective_settings(finished->space)->scale,
                              space_name(finished->space), path, error);
     integer_network_free(&compiled);
-    network_free(network);
-    parameters_free(parameters);
     return ok;
+}
+
+static bool write_c(const struct finished *finished, const char *path, struct error *error) {
+    return with_network(finished, compile_c, path, error);
 }
 
 /* What files of weights say of their network, with the architecture itself: nothing else is needed
@@ -64,18 +80,35 @@ static bool write_floats(const struct finished *finished, const char *path, stru
     return ok;
 }
 
-static bool write_levels(const struct finished *finished, const char *path, struct error *error) {
-    struct parameters *parameters;
-    struct network *network = folded_network(finished->architecture, finished->precision,
-                                             finished->parameters, &parameters, error);
-    if (!network) return false;
+/* Without the checksum of the file that it was read from. */
+static json_t *folded_metadata_of(const struct finished *finished) {
     json_t *metadata = metadata_of(finished);
-    json_object_del(metadata, "weights_crc32c"); /* of the floats that the levels were made from */
+    json_object_del(metadata, "weights_crc32c");
+    return metadata;
+}
+
+static bool write_sites(const struct finished *finished, const struct network *network,
+                        const char *path, struct error *error) {
+    json_t *metadata = folded_metadata_of(finished);
     bool ok = export_safetensors_write(network, metadata, path, error);
     json_decref(metadata);
-    network_free(network);
-    parameters_free(parameters);
     return ok;
+}
+
+static bool write_levels(const struct finished *finished, const char *path, struct error *error) {
+    return with_network(finished, write_sites, path, error);
+}
+
+static bool write_nodes(const struct finished *finished, const struct network *network,
+                        const char *path, struct error *error) {
+    json_t *metadata = folded_metadata_of(finished);
+    bool ok = export_onnx_write(network, metadata, path, error);
+    json_decref(metadata);
+    return ok;
+}
+
+static bool write_onnx(const struct finished *finished, const char *path, struct error *error) {
+    return with_network(finished, write_nodes, path, error);
 }
 
 static bool draw(const struct finished *finished, bool is_dot, const char *path,
@@ -120,6 +153,9 @@ static bool write_yaml(const struct finished *finished, const char *path, struct
 }
 
 static const struct format formats[] = {
+    {"onnx", "onnx", "the network in 32 bits", FINISHED_FLOAT, write_onnx, NULL},
+    {"onnx-quantized", "onnx", "the quantized network, with integer weights", FINISHED_QUANTIZED,
+     write_onnx, NULL},
     {"c", "c", "one C file with integer kernels and packed weights, and its header",
      FINISHED_QUANTIZED, write_c, export_c_header},
     {"safetensors", "safetensors", "the weights in 32 bits", FINISHED_FLOAT, write_floats, NULL},
@@ -247,8 +283,9 @@ const struct command command_export = {
     .description =
         "Writes the network of a run, or of an architecture file with its weights beside it, to "
         "the file --out in the format --format; without --format the ending of the file says "
-        "which. Formats: c (one C file that runs the quantized network on integers), safetensors, "
-        "safetensors-quantized, yaml (the architecture), dot and svg (drawings).",
-    .example = "tamis export runs/quickstart --format c --out model.c",
+        "which. Formats: onnx and onnx-quantized, c (one C file that runs the quantized network "
+        "on integers), safetensors and safetensors-quantized (weights), yaml (the architecture), "
+        "dot and svg (drawings).",
+    .example = "tamis export runs/quickstart --format onnx-quantized --out model.onnx",
     .run = run,
 };

@@ -65,6 +65,7 @@ struct op_cost {
 };
 
 struct conv_fusion; /* conv_fusion.h */
+struct onnx_call;   /* onnx_call.h */
 
 /* Everything an operation sees when it runs. Pointers follow the layouts of shape.h. */
 struct op_call {
@@ -93,8 +94,8 @@ struct op_call {
     const struct conv_fusion *fusion; /* convolutions only; NULL: nothing is fused */
 };
 
-/* How the channels of the output depend on those of the inputs: whether channels can be left out that
- * hold nothing but zeros (a searched width, spaces/walk_width.c). */
+/* How the channels of the output depend on those of the inputs: whether channels can be left out
+ * that hold nothing but zeros (a searched width, spaces/walk_width.c). */
 enum op_channels {
     OP_CHANNELS_TOGETHER, /* they cannot: zeros change the result, or move the other channels */
     OP_CHANNELS_APART, /* each of its own: zeros may become something else, in this channel alone */
@@ -144,6 +145,9 @@ struct op {
     /* NULL: costs nothing by the convention of BitOps. Input shapes include the parameters. */
     struct op_cost (*cost)(const double *attribute, const struct shape *inputs, int input_count,
                            struct shape output);
+    /* Adds what computes the output to an ONNX model; false with a sentence where these settings
+     * have no such form. NULL: the operation has none. */
+    bool (*onnx)(struct onnx_call *call);
     enum op_channels channels;
     /* Pixels that lie farther apart than a kernel meet: statistics over the image, windows at fixed
      * places. Such a network cannot run in tiles without a difference (eval/reach.h). */

@@ -4,6 +4,7 @@
  */
 #include "ops/op_activation.h"
 #include "ops/elementwise.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 /* `k` is the operation's one number (slope, alpha), or 0. */
@@ -88,6 +89,7 @@ static bool activation_shape(const double *attribute, const struct shape *inputs
         .shape = activation_shape,                                                                 \
         .forward = NAME##_forward,                                                                 \
         .backward = NAME##_backward,                                                               \
+        .onnx = NAME##_onnx,                                                                       \
         .backward_needs = NEEDS,                                                                   \
         .output_in_place = OP_NEEDS_INPUT(0),                                                      \
         .gradient_in_place = OP_NEEDS_INPUT(0),                                                    \
@@ -112,6 +114,9 @@ static inline float relu_slope(float y, float k) {
     (void)k;
     return y > 0.0f ? 1.0f : 0.0f;
 }
+static bool relu_onnx(struct onnx_call *call) {
+    return onnx_unary(call, "Relu");
+}
 ACTIVATION_OF(relu, APART_ZERO, OF_OUTPUT, NULL, 0, "max(x, 0)", NULL)
 
 static inline float relu6_value(float x, float k) {
@@ -121,6 +126,11 @@ static inline float relu6_value(float x, float k) {
 static inline float relu6_slope(float y, float k) {
     (void)k;
     return y > 0.0f && y < 6.0f ? 1.0f : 0.0f;
+}
+static bool relu6_onnx(struct onnx_call *call) {
+    onnx_result(call, "Clip",
+                ONNX_NAMES(call->input[0], onnx_real(call, 0.0), onnx_real(call, 6.0)));
+    return true;
 }
 ACTIVATION_OF(relu6, APART_ZERO, OF_OUTPUT, NULL, 0, "min(max(x, 0), 6)", NULL)
 
@@ -138,6 +148,11 @@ static inline float leaky_relu_value(float x, float k) {
 static inline float leaky_relu_slope(float y, float k) {
     return y > 0.0f ? 1.0f : k;
 }
+static bool leaky_relu_onnx(struct onnx_call *call) {
+    struct onnx_node *node = onnx_result(call, "LeakyRelu", ONNX_NAMES(call->input[0]));
+    onnx_set_real(node, "alpha", call->attribute[0]);
+    return true;
+}
 ACTIVATION_OF(leaky_relu, APART_ZERO, OF_OUTPUT, leaky_relu_attributes, 1,
               "x, or slope * x below 0", NULL)
 
@@ -149,6 +164,9 @@ static inline float sigmoid_slope(float y, float k) {
     (void)k;
     return y * (1.0f - y);
 }
+static bool sigmoid_onnx(struct onnx_call *call) {
+    return onnx_unary(call, "Sigmoid");
+}
 ACTIVATION_OF(sigmoid, APART, OF_OUTPUT, NULL, 0, "1 / (1 + exp(-x))", NULL)
 
 static inline float tanh_value(float x, float k) {
@@ -158,6 +176,9 @@ static inline float tanh_value(float x, float k) {
 static inline float tanh_slope(float y, float k) {
     (void)k;
     return 1.0f - y * y;
+}
+static bool tanh_onnx(struct onnx_call *call) {
+    return onnx_unary(call, "Tanh");
 }
 ACTIVATION_OF(tanh, APART_ZERO, OF_OUTPUT, NULL, 0, "hyperbolic tangent", NULL)
 
@@ -169,6 +190,12 @@ static inline float hsigmoid_slope(float x, float k) {
     (void)k;
     return x > -3.0f && x < 3.0f ? 1.0f / 6.0f : 0.0f;
 }
+static bool hsigmoid_onnx(struct onnx_call *call) {
+    struct onnx_node *node = onnx_result(call, "HardSigmoid", ONNX_NAMES(call->input[0]));
+    onnx_set_real(node, "alpha", 1.0 / 6.0);
+    onnx_set_real(node, "beta", 0.5);
+    return true;
+}
 ACTIVATION_OF(hsigmoid, APART, OF_INPUT, NULL, 0, "relu6(x + 3) / 6",
               "Howard et al., Searching for MobileNetV3, 2019")
 
@@ -179,6 +206,9 @@ static inline float hswish_slope(float x, float k) {
     (void)k;
     float middle = x * (1.0f / 3.0f) + 0.5f;
     return x <= -3.0f ? 0.0f : (x >= 3.0f ? 1.0f : middle);
+}
+static bool hswish_onnx(struct onnx_call *call) {
+    return onnx_unary(call, "HardSwish");
 }
 ACTIVATION_OF(hswish, APART_ZERO, OF_INPUT, NULL, 0, "x relu6(x + 3) / 6",
               "Howard et al., Searching for MobileNetV3, 2019")
@@ -192,6 +222,11 @@ static inline float silu_slope(float x, float k) {
     float s = elementwise_sigmoid(x);
     return s * (1.0f + x * (1.0f - s));
 }
+static bool silu_onnx(struct onnx_call *call) {
+    const char *sigmoid = onnx_made(call, "Sigmoid", ONNX_NAMES(call->input[0]));
+    onnx_result(call, "Mul", ONNX_NAMES(call->input[0], sigmoid));
+    return true;
+}
 ACTIVATION_OF(silu, APART_ZERO, OF_INPUT, NULL, 0, "x sigmoid(x)", "Elfwing et al., 2018")
 
 /* The exponential of a number below 0 cannot overflow. */
@@ -203,6 +238,9 @@ static inline float softplus_value(float x, float k) {
 static inline float softplus_slope(float x, float k) {
     (void)k;
     return elementwise_sigmoid(x);
+}
+static bool softplus_onnx(struct onnx_call *call) {
+    return onnx_unary(call, "Softplus");
 }
 ACTIVATION_OF(softplus, APART, OF_INPUT, NULL, 0, "log(1 + exp(x))", NULL)
 
@@ -220,6 +258,11 @@ static inline float elu_value(float x, float k) {
 static inline float elu_slope(float y, float k) {
     return y > 0.0f ? 1.0f : y + k;
 }
+static bool elu_onnx(struct onnx_call *call) {
+    struct onnx_node *node = onnx_result(call, "Elu", ONNX_NAMES(call->input[0]));
+    onnx_set_real(node, "alpha", call->attribute[0]);
+    return true;
+}
 ACTIVATION_OF(elu, APART_ZERO, OF_OUTPUT, elu_attributes, 1, "x, or alpha (exp(x) - 1) below 0",
               "Clevert, Unterthiner, Hochreiter, 2016")
 
@@ -231,6 +274,9 @@ static inline float exp_slope(float y, float k) {
     (void)k;
     return y;
 }
+static bool exp_onnx(struct onnx_call *call) {
+    return onnx_unary(call, "Exp");
+}
 ACTIVATION_OF(exp, APART, OF_OUTPUT, NULL, 0, "e to the power x", NULL)
 
 static inline float log_value(float x, float k) {
@@ -240,6 +286,9 @@ static inline float log_value(float x, float k) {
 static inline float log_slope(float x, float k) {
     (void)k;
     return 1.0f / x;
+}
+static bool log_onnx(struct onnx_call *call) {
+    return onnx_unary(call, "Log");
 }
 ACTIVATION_OF(log, TOGETHER, OF_INPUT, NULL, 0, "natural logarithm", NULL)
 
@@ -291,6 +340,28 @@ static void gelu_backward(const struct op_call *call) {
     activation_backward(call, call->input[0], is_tanh ? gelu_tanh_slopes : gelu_erf_slopes, 0.0f);
 }
 
+/* x times half of 1 + erf(x / sqrt(2)), or of 1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)). */
+static bool gelu_onnx(struct onnx_call *call) {
+    const char *x = call->input[0], *inner;
+    if (call->attribute[0] != 0) {
+        const char *square = onnx_made(call, "Mul", ONNX_NAMES(x, x));
+        const char *cube = onnx_made(call, "Mul", ONNX_NAMES(square, x));
+        const char *small =
+            onnx_made(call, "Mul", ONNX_NAMES(cube, onnx_real(call, (double)gelu_cubic)));
+        const char *sum = onnx_made(call, "Add", ONNX_NAMES(x, small));
+        const char *scaled =
+            onnx_made(call, "Mul", ONNX_NAMES(sum, onnx_real(call, (double)gelu_scale)));
+        inner = onnx_made(call, "Tanh", ONNX_NAMES(scaled));
+    } else {
+        const char *scaled = onnx_made(call, "Mul", ONNX_NAMES(x, onnx_real(call, M_SQRT1_2)));
+        inner = onnx_made(call, "Erf", ONNX_NAMES(scaled));
+    }
+    const char *share = onnx_made(call, "Add", ONNX_NAMES(inner, onnx_real(call, 1.0)));
+    const char *whole = onnx_made(call, "Mul", ONNX_NAMES(x, share));
+    onnx_result(call, "Mul", ONNX_NAMES(whole, onnx_real(call, 0.5)));
+    return true;
+}
+
 const struct op op_gelu = {
     .name = "gelu",
     .summary = "x times the normal distribution function of x",
@@ -303,6 +374,7 @@ const struct op op_gelu = {
     .shape = activation_shape,
     .forward = gelu_forward,
     .backward = gelu_backward,
+    .onnx = gelu_onnx,
     .backward_needs = OP_NEEDS_INPUT(0),
     .output_in_place = OP_NEEDS_INPUT(0),
     .gradient_in_place = OP_NEEDS_INPUT(0),

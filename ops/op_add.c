@@ -1,6 +1,7 @@
 /* y = x_1 + x_2 + ...; all but the first may be repeated (broadcast.h). */
 #include "ops/broadcast.h"
 #include "ops/elementwise.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 static bool add_shape(const double *attribute, const struct shape *inputs, int input_count,
@@ -108,6 +109,15 @@ static void add_backward(const struct op_call *call) {
     }
 }
 
+static bool add_onnx(struct onnx_call *call) {
+    const char *sum = call->input[0];
+    if (call->input_count == 1) return onnx_unary(call, "Identity");
+    for (int i = 1; i + 1 < call->input_count; i++)
+        sum = onnx_made(call, "Add", ONNX_NAMES(sum, call->input[i]));
+    onnx_result(call, "Add", ONNX_NAMES(sum, call->input[call->input_count - 1]));
+    return true;
+}
+
 const struct op op_add = {
     .name = "add",
     .summary = "sum of the inputs; later ones may be repeated over images, pixels or channels",
@@ -118,6 +128,7 @@ const struct op op_add = {
     .scratch_bytes = add_scratch_bytes,
     .forward = add_forward,
     .backward = add_backward,
+    .onnx = add_onnx,
     .output_in_place = OP_NEEDS_INPUT(0),
     .gradient_is_output = OP_NEEDS_ALL_INPUTS,
     .channels = OP_CHANNELS_APART_ZERO,

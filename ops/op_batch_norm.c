@@ -5,6 +5,7 @@
  */
 #include "ops/layer_check.h"
 #include "ops/normalization.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 #include <math.h>
 
@@ -112,6 +113,15 @@ static void batch_norm_backward(const struct op_call *call) {
                            gradient[BIAS], call->scratch);
 }
 
+static bool batch_norm_onnx(struct onnx_call *call) {
+    struct onnx_node *node = onnx_result(
+        call, "BatchNormalization",
+        ONNX_NAMES(call->input[INPUT], onnx_vector(call, WEIGHT), onnx_vector(call, BIAS),
+                   onnx_vector(call, RUNNING_MEAN), onnx_vector(call, RUNNING_VARIANCE)));
+    onnx_set_real(node, "epsilon", call->attribute[EPSILON]);
+    return true;
+}
+
 const struct op op_batch_norm = {
     .name = "batch_norm",
     .summary = "each channel normalized over the batch, then scaled and shifted",
@@ -127,6 +137,7 @@ const struct op op_batch_norm = {
     .scratch_bytes = batch_norm_scratch,
     .forward = batch_norm_forward,
     .backward = batch_norm_backward,
+    .onnx = batch_norm_onnx,
     .backward_needs = OP_NEEDS_INPUT(INPUT) | OP_NEEDS_INPUT(WEIGHT),
     .no_gradient_inputs = OP_NEEDS_INPUT(RUNNING_MEAN) | OP_NEEDS_INPUT(RUNNING_VARIANCE),
     .channels = OP_CHANNELS_APART,

@@ -4,6 +4,7 @@
  */
 #include "ops/elementwise.h"
 #include "ops/layer_check.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 enum { TO, RANGE };
@@ -110,6 +111,21 @@ static void color_backward(const struct op_call *call) {
     }
 }
 
+/* A convolution of one pixel. */
+static bool color_onnx(struct onnx_call *call) {
+    const struct op_call described = {.attribute = call->attribute};
+    const struct color_map map = map_of(&described);
+    const int64_t sizes[] = {3, 3, 1, 1};
+    float matrix[9], offset[3];
+    for (int i = 0; i < 9; i++)
+        matrix[i] = (float)map.matrix[i / 3][i % 3];
+    for (int i = 0; i < 3; i++)
+        offset[i] = (float)map.offset[i];
+    const char *weight = onnx_add_floats(call->model, call->name, sizes, 4, matrix);
+    onnx_result(call, "Conv", ONNX_NAMES(call->input[0], weight, onnx_reals(call, offset, 3)));
+    return true;
+}
+
 const struct op op_color = {
     .name = "color",
     .summary = "RGB to YCbCr (BT.601, Y 16..235) or back",
@@ -122,4 +138,5 @@ const struct op op_color = {
     .shape = color_shape,
     .forward = color_forward,
     .backward = color_backward,
+    .onnx = color_onnx,
 };

@@ -1,5 +1,6 @@
 /* Concatenation and equal parts along the channels. */
 #include "ops/elementwise.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 /* Channel-wise copies of a range of pixels: to = from, or to += from. */
@@ -76,6 +77,11 @@ static void concat_backward(const struct op_call *call) {
     }
 }
 
+static bool concat_onnx(struct onnx_call *call) {
+    onnx_set_integer(onnx_result(call, "Concat", call->input_count, call->input), "axis", 1);
+    return true;
+}
+
 const struct op op_concat = {
     .name = "concat",
     .summary = "the channels of all inputs, one after the other",
@@ -85,6 +91,7 @@ const struct op op_concat = {
     .shape = concat_shape,
     .forward = concat_forward,
     .backward = concat_backward,
+    .onnx = concat_onnx,
     .channels = OP_CHANNELS_IN_A_ROW,
 };
 
@@ -156,6 +163,15 @@ static void split_backward(const struct op_call *call) {
     }
 }
 
+static bool split_onnx(struct onnx_call *call) {
+    int64_t channels = call->output_shape.c, first = (int64_t)call->attribute[INDEX] * channels;
+    onnx_result(call, "Slice",
+                ONNX_NAMES(call->input[0], onnx_integers(call, ONNX_INTEGERS(first)),
+                           onnx_integers(call, ONNX_INTEGERS(first + channels)),
+                           onnx_integers(call, ONNX_INTEGERS(1))));
+    return true;
+}
+
 const struct op op_split = {
     .name = "split",
     .summary = "one of several equal parts of the channels",
@@ -167,4 +183,5 @@ const struct op op_split = {
     .shape = split_shape,
     .forward = split_forward,
     .backward = split_backward,
+    .onnx = split_onnx,
 };

@@ -155,6 +155,20 @@ void conv_backward(struct conv_settings settings, const struct op_call *call) {
     conv_fused_backward_added(&fused);
 }
 
+void conv_onnx(struct conv_settings settings, struct onnx_call *call) {
+    struct conv2d_shape shape = conv_describe(settings, call->input_shape[0]);
+    const char *inputs[3] = {call->input[0], onnx_weight(call, 1), NULL};
+    int64_t stride = settings.stride, dilation = settings.dilation;
+    int64_t rows = shape.pad_h, columns = shape.pad_w;
+    if (settings.has_bias) inputs[2] = onnx_vector(call, 2);
+    struct onnx_node *node = onnx_result(call, "Conv", settings.has_bias ? 3 : 2, inputs);
+    onnx_set_integers(node, "kernel_shape", ONNX_INTEGERS(settings.kernel_h, settings.kernel_w));
+    onnx_set_integers(node, "strides", ONNX_INTEGERS(stride, stride));
+    onnx_set_integers(node, "pads", ONNX_INTEGERS(rows, columns, rows, columns));
+    onnx_set_integers(node, "dilations", ONNX_INTEGERS(dilation, dilation));
+    onnx_set_integer(node, "group", settings.groups);
+}
+
 struct op_cost conv_cost(struct shape weight, struct shape output) {
     return (struct op_cost){.macs = (double)shape_elements(weight) * output.h * output.w};
 }

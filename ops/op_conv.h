@@ -4,6 +4,7 @@
 
 #include "ops/conv2d_kernel.h"
 #include "ops/conv_fusion.h"
+#include "ops/onnx_call.h"
 #include "ops/op.h"
 
 /* A convolution as its attributes describe it; padding -1 means as much as keeps the size at
@@ -81,6 +82,10 @@ struct conv_settings {
     static void op_backward(const struct op_call *call) {                                          \
         conv_backward(call_settings(call), call);                                                  \
     }                                                                                              \
+    static bool op_onnx(struct onnx_call *call) {                                                  \
+        conv_onnx(read_settings(call->attribute, call->input_shape[0]), call);                     \
+        return true;                                                                               \
+    }                                                                                              \
     static struct op_cost op_cost(const double *attribute, const struct shape *inputs,             \
                                   int input_count, struct shape output) {                          \
         (void)attribute, (void)input_count;                                                        \
@@ -102,6 +107,7 @@ struct conv_settings {
         .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),                                   \
         .further_needs = conv_fusion_needs,                                                        \
         .cost = op_cost,                                                                           \
+        .onnx = op_onnx,                                                                           \
         .channels = OP_CHANNELS_##CHANNELS,                                                        \
     }
 
@@ -116,6 +122,7 @@ size_t conv_scratch_bytes(struct conv_settings settings, const struct op_call *c
                           enum op_pass pass);
 void conv_forward(struct conv_settings settings, const struct op_call *call);
 void conv_backward(struct conv_settings settings, const struct op_call *call);
+void conv_onnx(struct conv_settings settings, struct onnx_call *call);
 struct op_cost conv_cost(struct shape weight, struct shape output);
 
 #endif

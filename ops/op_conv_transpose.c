@@ -6,6 +6,7 @@
 #include "ops/channel_sums.h"
 #include "ops/elementwise.h"
 #include "ops/layer_check.h"
+#include "ops/onnx_call.h"
 #include "ops/op_conv.h"
 #include "ops/op_list.h"
 #include <string.h>
@@ -206,6 +207,20 @@ static struct op_cost conv_transpose_cost(const double *attribute, const struct 
     return (struct op_cost){.macs = (double)shape_elements(inputs[1]) * inputs[0].h * inputs[0].w};
 }
 
+static bool conv_transpose_onnx(struct onnx_call *call) {
+    const char *inputs[3] = {call->input[0], onnx_weight(call, 1), NULL};
+    const double *attribute = call->attribute;
+    if (call->input_count > 2) inputs[2] = onnx_vector(call, 2);
+    struct onnx_node *node = onnx_result(call, "ConvTranspose", call->input_count, inputs);
+    int64_t stride = (int64_t)attribute[STRIDE], padding = (int64_t)attribute[PADDING];
+    int64_t further = (int64_t)attribute[OUTPUT_PADDING];
+    onnx_set_integers(node, "strides", ONNX_INTEGERS(stride, stride));
+    onnx_set_integers(node, "pads", ONNX_INTEGERS(padding, padding, padding, padding));
+    onnx_set_integers(node, "output_padding", ONNX_INTEGERS(further, further));
+    onnx_set_integer(node, "group", (int64_t)attribute[GROUPS]);
+    return true;
+}
+
 const struct op op_conv_transpose = {
     .name = "conv_transpose",
     .summary = "transposed convolution, which enlarges by its stride",
@@ -221,6 +236,7 @@ const struct op op_conv_transpose = {
     .scratch_bytes = conv_transpose_scratch,
     .forward = conv_transpose_forward,
     .backward = conv_transpose_backward,
+    .onnx = conv_transpose_onnx,
     .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),
     .cost = conv_transpose_cost,
 };

@@ -3,8 +3,10 @@
  * norm (Ulyanov, Vedaldi, Lempitsky, 2016), which is one group for each channel. The same in
  * training and in evaluation.
  */
+#include "core/memory.h"
 #include "ops/layer_check.h"
 #include "ops/normalization.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 #include <math.h>
 
@@ -129,6 +131,46 @@ static void instance_norm_backward(const struct op_call *call) {
     norm_backward(call, call->input_shape[INPUT].c);
 }
 
+/* InstanceNormalization over rows of a group each: GroupNormalization has one scale for each group
+ * in older versions of the operators, one for each channel in newer ones. */
+static const char *normalized(struct onnx_call *call, int groups) {
+    float *ones = memory_allocate(2 * (size_t)groups * sizeof *ones);
+    for (int i = 0; i < groups; i++)
+        ones[i] = 1;
+    const char *rows = onnx_made(
+        call, "Reshape",
+        ONNX_NAMES(call->input[INPUT], onnx_integers(call, ONNX_INTEGERS(0, groups, -1))));
+    struct onnx_node *node = onnx_between(
+        call, "InstanceNormalization",
+        ONNX_NAMES(rows, onnx_reals(call, ones, groups), onnx_reals(call, ones + groups, groups)));
+    onnx_set_real(node, "epsilon", call->attribute[EPSILON]);
+    memory_free(ones);
+    return onnx_node_output(node);
+}
+
+static bool norm_onnx(struct onnx_call *call, int groups) {
+    const int64_t sizes[] = {call->input_shape[INPUT].c, 1, 1};
+    const char *rows = normalized(call, groups);
+    const char *whole = onnx_sizes(call, call->input[INPUT], 0, 4);
+    if (call->input_count == 1) {
+        onnx_result(call, "Reshape", ONNX_NAMES(rows, whole));
+        return true;
+    }
+    const char *normal = onnx_made(call, "Reshape", ONNX_NAMES(rows, whole));
+    const char *scaled =
+        onnx_made(call, "Mul", ONNX_NAMES(normal, onnx_parameter(call, WEIGHT, 3, sizes)));
+    onnx_result(call, "Add", ONNX_NAMES(scaled, onnx_parameter(call, BIAS, 3, sizes)));
+    return true;
+}
+
+static bool group_norm_onnx(struct onnx_call *call) {
+    return norm_onnx(call, (int)call->attribute[GROUPS]);
+}
+
+static bool instance_norm_onnx(struct onnx_call *call) {
+    return norm_onnx(call, call->input_shape[INPUT].c);
+}
+
 const struct op op_group_norm = {
     .name = "group_norm",
     .is_global = true,
@@ -145,6 +187,7 @@ const struct op op_group_norm = {
     .scratch_bytes = norm_scratch,
     .forward = group_norm_forward,
     .backward = group_norm_backward,
+    .onnx = group_norm_onnx,
     .backward_needs = OP_NEEDS_INPUT(INPUT) | OP_NEEDS_INPUT(WEIGHT),
 };
 
@@ -164,6 +207,7 @@ const struct op op_instance_norm = {
     .scratch_bytes = norm_scratch,
     .forward = instance_norm_forward,
     .backward = instance_norm_backward,
+    .onnx = instance_norm_onnx,
     .backward_needs = OP_NEEDS_INPUT(INPUT) | OP_NEEDS_INPUT(WEIGHT),
     .channels = OP_CHANNELS_APART,
 };

@@ -1,5 +1,6 @@
 /* y = x: a value under another name, and the second use of one value by one node (graph.c). */
 #include "ops/elementwise.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 static bool identity_shape(const double *attribute, const struct shape *inputs, int input_count,
@@ -29,6 +30,10 @@ static void identity_backward(const struct op_call *call) {
         to[i] += from[i];
 }
 
+static bool identity_onnx(struct onnx_call *call) {
+    return onnx_unary(call, "Identity");
+}
+
 const struct op op_identity = {
     .name = "identity",
     .summary = "the input, unchanged",
@@ -38,6 +43,7 @@ const struct op op_identity = {
     .shape = identity_shape,
     .forward = identity_forward,
     .backward = identity_backward,
+    .onnx = identity_onnx,
     .output_is_input = OP_NEEDS_INPUT(0),
     .gradient_is_output = OP_NEEDS_INPUT(0),
     .channels = OP_CHANNELS_APART_ZERO,

@@ -4,6 +4,7 @@
 #include "ops/channel_sums.h"
 #include "ops/elementwise.h"
 #include "ops/layer_check.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 #include <math.h>
 
@@ -195,6 +196,20 @@ static void layer_norm_backward(const struct op_call *call) {
     }
 }
 
+/* LayerNormalization works on the last sizes. */
+static bool layer_norm_onnx(struct onnx_call *call) {
+    struct onnx_node *pixels = onnx_between(call, "Transpose", ONNX_NAMES(call->input[INPUT]));
+    onnx_set_integers(pixels, "perm", ONNX_INTEGERS(0, 2, 3, 1));
+    struct onnx_node *normal = onnx_between(
+        call, "LayerNormalization",
+        ONNX_NAMES(onnx_node_output(pixels), onnx_vector(call, WEIGHT), onnx_vector(call, BIAS)));
+    onnx_set_integer(normal, "axis", -1);
+    onnx_set_real(normal, "epsilon", call->attribute[EPSILON]);
+    struct onnx_node *back = onnx_result(call, "Transpose", ONNX_NAMES(onnx_node_output(normal)));
+    onnx_set_integers(back, "perm", ONNX_INTEGERS(0, 3, 1, 2));
+    return true;
+}
+
 const struct op op_layer_norm = {
     .name = "layer_norm",
     .summary = "the channels of each pixel normalized, then scaled and shifted",
@@ -210,5 +225,6 @@ const struct op op_layer_norm = {
     .scratch_bytes = layer_norm_scratch,
     .forward = layer_norm_forward,
     .backward = layer_norm_backward,
+    .onnx = layer_norm_onnx,
     .backward_needs = OP_NEEDS_INPUT(INPUT) | OP_NEEDS_INPUT(WEIGHT),
 };

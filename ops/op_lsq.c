@@ -1,5 +1,8 @@
 /* Learned step size quantization (LSQ), alone and as a mixture over bits. */
+#include "core/memory.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
+#include "ops/parameters.h"
 #include "ops/quantize_mix.h"
 #include "ops/quantizer.h"
 #include "ops/shares.h"
@@ -99,6 +102,73 @@ static void lsq_backward(const struct op_call *call) {
 
 /* With a lowest level the scale of the step's gradient is that of the unsigned range, 2^bits - 1.
  */
+/* The narrowest integers of the format that hold the levels of a weight. */
+static enum onnx_type weight_type(int bits) {
+    return bits <= 4 ? ONNX_INT4 : bits <= 8 ? ONNX_INT8 : ONNX_INT16;
+}
+
+/* Those of activations have 8 bits at least: runtimes move activations through operators that have
+ * no form for 4 bits (ONNX Runtime 1.32 does so with MaxPool and Clip). */
+static enum onnx_type activation_type(int bits) {
+    return bits <= 8 ? ONNX_UINT8 : ONNX_UINT16;
+}
+
+/* A weight: constant levels, with a step for each output channel. */
+static bool weight_onnx(struct onnx_call *call, struct quantizer_levels levels) {
+    struct shape shape = call->input_shape[0];
+    const int64_t sizes[] = {shape.n, shape.c, shape.h, shape.w}, rows = shape.n;
+    size_t elements = shape_elements(shape), row = elements / (size_t)shape.n;
+    bool per_channel = call->attribute[LSQ_PER_CHANNEL] != 0;
+    int32_t *places = memory_allocate(elements * sizeof *places);
+    float *steps = memory_allocate((size_t)rows * sizeof *steps);
+    for (size_t i = 0; i < elements; i++) {
+        float step = quantizer_used_step(call->values[1][per_channel ? i / row : 0]);
+        steps[i / row] = step;
+        places[parameter_file_index(shape, i)] = (int32_t)quantizer_level(
+            call->values[0][i], step, (float)levels.lowest, (float)levels.highest);
+    }
+    const char *constant = onnx_add_levels(
+        call->model, call->name, weight_type((int)call->attribute[LSQ_BITS]), sizes, 4, places);
+    struct onnx_node *node = onnx_result(call, "DequantizeLinear",
+                                         ONNX_NAMES(constant, onnx_reals(call, steps, (int)rows)));
+    onnx_set_integer(node, "axis", 0);
+    memory_free(places);
+    memory_free(steps);
+    return true;
+}
+
+/* Activations: levels from 0 on, with a zero point. Where the integers of the format hold more
+ * levels than there are, values are kept within these first. */
+static bool activation_onnx(struct onnx_call *call, struct quantizer_levels levels) {
+    int bits = (int)call->attribute[LSQ_BITS];
+    float step = quantizer_used_step(call->values[1][0]);
+    const int32_t zero = -levels.lowest;
+    const char *value = call->input[0], *scale = onnx_real(call, (double)step);
+    if (bits != 8 && bits != 16)
+        value = onnx_made(call, "Clip",
+                          ONNX_NAMES(value, onnx_real(call, (double)step * levels.lowest),
+                                     onnx_real(call, (double)step * levels.highest)));
+    const char *point =
+        onnx_add_levels(call->model, call->name, activation_type(bits), NULL, 0, &zero);
+    value = onnx_made(call, "QuantizeLinear", ONNX_NAMES(value, scale, point));
+    onnx_result(call, "DequantizeLinear", ONNX_NAMES(value, scale, point));
+    return true;
+}
+
+static bool lsq_onnx(struct onnx_call *call) {
+    const double *attribute = call->attribute;
+    int bits = (int)attribute[LSQ_BITS];
+    bool has_lowest = call->input_count == 3;
+    struct quantizer_levels levels =
+        quantizer_levels(bits, !has_lowest && attribute[LSQ_SIGNED] != 0,
+                         !has_lowest && attribute[LSQ_SYMMETRIC] != 0);
+    if (has_lowest) {
+        levels.lowest = (int)quantizer_used_lowest(call->values[2][0], (float)levels.highest);
+        levels.highest += levels.lowest;
+    }
+    return call->values[0] ? weight_onnx(call, levels) : activation_onnx(call, levels);
+}
+
 const struct op op_lsq = {
     .name = "lsq",
     .summary = "quantization with trained steps: inputs v, step and, if not by sign, lowest level",
@@ -111,6 +181,7 @@ const struct op op_lsq = {
     .scratch_bytes = lsq_scratch,
     .forward = lsq_forward,
     .backward = lsq_backward,
+    .onnx = lsq_onnx,
     .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1) | OP_NEEDS_INPUT(2),
     .no_gradient_inputs = 1u << 2,
     .channels = OP_CHANNELS_APART_ZERO,

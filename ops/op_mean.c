@@ -5,6 +5,7 @@
 #include "ops/elementwise.h"
 #include "ops/layer_check.h"
 #include "ops/normalization.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 #include <math.h>
 
@@ -69,6 +70,10 @@ static void spatial_mean_backward(const struct op_call *call) {
     }
 }
 
+static bool spatial_mean_onnx(struct onnx_call *call) {
+    return onnx_unary(call, "GlobalAveragePool");
+}
+
 const struct op op_spatial_mean = {
     .name = "spatial_mean",
     .is_global = true,
@@ -80,6 +85,7 @@ const struct op op_spatial_mean = {
     .scratch_bytes = spatial_mean_scratch,
     .forward = spatial_mean_forward,
     .backward = spatial_mean_backward,
+    .onnx = spatial_mean_onnx,
     .channels = OP_CHANNELS_APART_ZERO,
 };
 
@@ -138,6 +144,12 @@ static void channel_mean_backward(const struct op_call *call) {
     }
 }
 
+static bool channel_mean_onnx(struct onnx_call *call) {
+    onnx_result(call, "ReduceMean",
+                ONNX_NAMES(call->input[0], onnx_integers(call, ONNX_INTEGERS(1))));
+    return true;
+}
+
 const struct op op_channel_mean = {
     .name = "channel_mean",
     .summary = "the mean over the channels, pixel by pixel",
@@ -147,6 +159,7 @@ const struct op op_channel_mean = {
     .shape = channel_mean_shape,
     .forward = channel_mean_forward,
     .backward = channel_mean_backward,
+    .onnx = channel_mean_onnx,
 };
 
 /* --- deviation
@@ -216,6 +229,23 @@ static void deviation_backward(const struct op_call *call) {
     }
 }
 
+/* The root of the sum of squared distances from the mean over one less than their number. */
+static bool deviation_onnx(struct onnx_call *call) {
+    const char *axes = onnx_integers(call, ONNX_INTEGERS(1, 2, 3)), *input = call->input[0];
+    const char *mean = onnx_made(call, "ReduceMean", ONNX_NAMES(input, axes));
+    const char *distance = onnx_made(call, "Sub", ONNX_NAMES(input, mean));
+    const char *sum = onnx_made(call, "ReduceSumSquare", ONNX_NAMES(distance, axes));
+    struct onnx_node *values =
+        onnx_between(call, "ReduceProd", ONNX_NAMES(onnx_sizes(call, input, 1, 3)));
+    struct onnx_node *real = onnx_between(call, "Cast", ONNX_NAMES(onnx_node_output(values)));
+    onnx_set_integer(values, "keepdims", 0);
+    onnx_set_integer(real, "to", ONNX_FLOAT);
+    const char *less =
+        onnx_made(call, "Sub", ONNX_NAMES(onnx_node_output(real), onnx_real(call, 1)));
+    onnx_result(call, "Sqrt", ONNX_NAMES(onnx_made(call, "Div", ONNX_NAMES(sum, less))));
+    return true;
+}
+
 const struct op op_deviation = {
     .name = "deviation",
     .is_global = true,
@@ -229,5 +259,6 @@ const struct op op_deviation = {
     .scratch_bytes = deviation_scratch,
     .forward = deviation_forward,
     .backward = deviation_backward,
+    .onnx = deviation_onnx,
     .backward_needs = OP_NEEDS_INPUT(0),
 };

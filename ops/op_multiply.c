@@ -1,6 +1,7 @@
 /* y = a * b element by element; b may be repeated (broadcast.h). */
 #include "ops/broadcast.h"
 #include "ops/elementwise.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 static bool multiply_shape(const double *attribute, const struct shape *inputs, int input_count,
@@ -103,6 +104,11 @@ static void multiply_backward(const struct op_call *call) {
     }
 }
 
+static bool multiply_onnx(struct onnx_call *call) {
+    onnx_result(call, "Mul", ONNX_NAMES(call->input[0], call->input[1]));
+    return true;
+}
+
 const struct op op_multiply = {
     .name = "multiply",
     .summary = "product of two inputs; the second may be repeated over images, pixels or channels",
@@ -113,6 +119,7 @@ const struct op op_multiply = {
     .scratch_bytes = multiply_scratch_bytes,
     .forward = multiply_forward,
     .backward = multiply_backward,
+    .onnx = multiply_onnx,
     .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),
     .channels = OP_CHANNELS_APART_ZERO,
 };

@@ -4,8 +4,10 @@
  * scale^2 + dy * scale + dx of the small image is pixel (dy, dx) of channel c of the large one, as
  * in PyTorch. Each of the two is the other's gradient.
  */
+#include "core/memory.h"
 #include "ops/elementwise.h"
 #include "ops/layer_check.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 static const struct op_attribute scale_attributes[] = {
@@ -103,6 +105,13 @@ static void pixel_shuffle_backward(const struct op_call *call) {
             call->accumulate[0]);
 }
 
+static bool pixel_shuffle_onnx(struct onnx_call *call) {
+    struct onnx_node *node = onnx_result(call, "DepthToSpace", ONNX_NAMES(call->input[0]));
+    onnx_set_integer(node, "blocksize", (int64_t)call->attribute[0]);
+    onnx_set_text(node, "mode", "CRD");
+    return true;
+}
+
 const struct op op_pixel_shuffle = {
     .name = "pixel_shuffle",
     .summary = "blocks of scale x scale pixels out of scale^2 channels",
@@ -115,6 +124,7 @@ const struct op op_pixel_shuffle = {
     .shape = pixel_shuffle_shape,
     .forward = pixel_shuffle_forward,
     .backward = pixel_shuffle_backward,
+    .onnx = pixel_shuffle_onnx,
 };
 
 static bool pixel_unshuffle_shape(const double *attribute, const struct shape *inputs,
@@ -143,6 +153,23 @@ static void pixel_unshuffle_backward(const struct op_call *call) {
            call->accumulate[0]);
 }
 
+/* SpaceToDepth makes channel (dy * scale + dx) * channels + c of what is c * scale^2 + dy * scale +
+ * dx here. */
+static bool pixel_unshuffle_onnx(struct onnx_call *call) {
+    struct onnx_node *node = onnx_between(call, "SpaceToDepth", ONNX_NAMES(call->input[0]));
+    int64_t scale = (int64_t)call->attribute[0], places = scale * scale;
+    int64_t channels = call->input_shape[0].c, count = channels * places;
+    int64_t *order = memory_allocate((size_t)count * sizeof *order);
+    onnx_set_integer(node, "blocksize", scale);
+    for (int64_t i = 0; i < count; i++)
+        order[i] = i % places * channels + i / places;
+    const char *row = onnx_integers(call, order, (int)count);
+    memory_free(order);
+    node = onnx_result(call, "Gather", ONNX_NAMES(onnx_node_output(node), row));
+    onnx_set_integer(node, "axis", 1);
+    return true;
+}
+
 const struct op op_pixel_unshuffle = {
     .name = "pixel_unshuffle",
     .summary = "scale^2 channels out of blocks of scale x scale pixels",
@@ -155,4 +182,5 @@ const struct op op_pixel_unshuffle = {
     .shape = pixel_unshuffle_shape,
     .forward = pixel_unshuffle_forward,
     .backward = pixel_unshuffle_backward,
+    .onnx = pixel_unshuffle_onnx,
 };

@@ -4,6 +4,7 @@
  */
 #include "ops/elementwise.h"
 #include "ops/layer_check.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 enum { KERNEL, STRIDE, PADDING, COUNT_PADDING };
@@ -177,6 +178,21 @@ static void max_pool_backward(const struct op_call *call) {
     }
 }
 
+static struct onnx_node *pool_node(struct onnx_call *call, const char *operator_name) {
+    struct window window = window_of(call->attribute);
+    int64_t kernel = window.kernel, stride = window.stride, padding = window.padding;
+    struct onnx_node *node = onnx_result(call, operator_name, ONNX_NAMES(call->input[0]));
+    onnx_set_integers(node, "kernel_shape", ONNX_INTEGERS(kernel, kernel));
+    onnx_set_integers(node, "strides", ONNX_INTEGERS(stride, stride));
+    onnx_set_integers(node, "pads", ONNX_INTEGERS(padding, padding, padding, padding));
+    return node;
+}
+
+static bool max_pool_onnx(struct onnx_call *call) {
+    pool_node(call, "MaxPool");
+    return true;
+}
+
 const struct op op_max_pool = {
     .name = "max_pool",
     .summary = "the largest value of each window; its gradient goes to the first of equal ones",
@@ -189,6 +205,7 @@ const struct op op_max_pool = {
     .saved_bytes = max_pool_saved,
     .forward = max_pool_forward,
     .backward = max_pool_backward,
+    .onnx = max_pool_onnx,
     .channels = OP_CHANNELS_APART_ZERO,
 };
 
@@ -265,6 +282,12 @@ static void avg_pool_backward(const struct op_call *call) {
     }
 }
 
+static bool avg_pool_onnx(struct onnx_call *call) {
+    onnx_set_integer(pool_node(call, "AveragePool"), "count_include_pad",
+                     call->attribute[COUNT_PADDING] > 0.0);
+    return true;
+}
+
 const struct op op_avg_pool = {
     .name = "avg_pool",
     .summary = "the mean of each window",
@@ -276,5 +299,6 @@ const struct op op_avg_pool = {
     .shape = avg_pool_shape,
     .forward = avg_pool_forward,
     .backward = avg_pool_backward,
+    .onnx = avg_pool_onnx,
     .channels = OP_CHANNELS_APART_ZERO,
 };

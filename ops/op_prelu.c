@@ -1,6 +1,7 @@
 /* PReLU (He et al. 2015): x, or weight * x below 0, with a weight per channel or one for all. */
 #include "core/threads.h"
 #include "ops/elementwise.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 static const struct op_attribute attributes[] = {
@@ -124,6 +125,12 @@ static void prelu_backward(const struct op_call *call) {
     if (call->grad_input[1]) weight_gradient(call);
 }
 
+static bool prelu_onnx(struct onnx_call *call) {
+    const int64_t sizes[] = {call->input_shape[1].c, 1, 1};
+    onnx_result(call, "PRelu", ONNX_NAMES(call->input[0], onnx_parameter(call, 1, 3, sizes)));
+    return true;
+}
+
 const struct op op_prelu = {
     .name = "prelu",
     .summary = "x, or a learned slope times x below 0",
@@ -138,6 +145,7 @@ const struct op op_prelu = {
     .scratch_bytes = prelu_scratch_bytes,
     .forward = prelu_forward,
     .backward = prelu_backward,
+    .onnx = prelu_onnx,
     .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),
     .channels = OP_CHANNELS_APART_ZERO,
 };

@@ -1,6 +1,7 @@
 /* Channels repeated one whole set after the other, as PyTorch's x.repeat(1, out / c, 1, 1). */
 #include "ops/elementwise.h"
 #include "ops/layer_check.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 static const struct op_attribute attributes[] = {
@@ -62,6 +63,13 @@ static void repeat_channels_backward(const struct op_call *call) {
     }
 }
 
+static bool repeat_channels_onnx(struct onnx_call *call) {
+    int64_t times = call->output_shape.c / call->input_shape[0].c;
+    onnx_result(call, "Tile",
+                ONNX_NAMES(call->input[0], onnx_integers(call, ONNX_INTEGERS(1, times, 1, 1))));
+    return true;
+}
+
 const struct op op_repeat_channels = {
     .name = "repeat_channels",
     .summary = "all channels, repeated until there are `out` of them",
@@ -73,4 +81,5 @@ const struct op op_repeat_channels = {
     .shape = repeat_channels_shape,
     .forward = repeat_channels_forward,
     .backward = repeat_channels_backward,
+    .onnx = repeat_channels_onnx,
 };

@@ -6,6 +6,7 @@
 #include "core/threads.h"
 #include "ops/elementwise.h"
 #include "ops/layer_check.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 #include "ops/resize_taps.h"
 
@@ -183,6 +184,59 @@ static void resize_backward(const struct op_call *call) {
     run(call, true, call->grad_output, call->grad_input[0], call->accumulate[0]);
 }
 
+/* Sizes as the shape function has them: a second input's, fixed ones, or those of the input times
+ * the scale, rounded down. */
+static const char *output_sizes(struct onnx_call *call) {
+    const char *size;
+    if (call->input_count > 1) {
+        size = onnx_sizes(call, call->input[1], 2, 2);
+    } else if (call->attribute[HEIGHT] > 0.0) {
+        size = onnx_integers(
+            call, ONNX_INTEGERS((int64_t)call->attribute[HEIGHT], (int64_t)call->attribute[WIDTH]));
+    } else {
+        struct onnx_node *real =
+            onnx_between(call, "Cast", ONNX_NAMES(onnx_sizes(call, call->input[0], 2, 2)));
+        onnx_set_integer(real, "to", ONNX_FLOAT);
+        const char *scaled =
+            onnx_made(call, "Mul",
+                      ONNX_NAMES(onnx_node_output(real), onnx_real(call, call->attribute[SCALE])));
+        const char *floored = onnx_made(call, "Floor", ONNX_NAMES(scaled));
+        struct onnx_node *whole = onnx_between(call, "Cast", ONNX_NAMES(floored));
+        onnx_set_integer(whole, "to", ONNX_INT64);
+        size = onnx_node_output(whole);
+    }
+    struct onnx_node *sizes =
+        onnx_between(call, "Concat", ONNX_NAMES(onnx_sizes(call, call->input[0], 0, 2), size));
+    onnx_set_integer(sizes, "axis", 0);
+    return onnx_node_output(sizes);
+}
+
+static bool resize_onnx(struct onnx_call *call) {
+    static const char *const onnx_modes[] = {"nearest", "linear", "cubic"};
+    struct resize_filter filter = filter_of(call->attribute);
+    double scale = call->attribute[SCALE];
+    struct onnx_node *node;
+    if (scale > 0.0 && scale == floor(scale)) {
+        const float scales[] = {1.0f, 1.0f, (float)scale, (float)scale};
+        node = onnx_result(call, "Resize",
+                           ONNX_NAMES(call->input[0], "", onnx_reals(call, scales, 4)));
+    } else {
+        node = onnx_result(call, "Resize", ONNX_NAMES(call->input[0], "", "", output_sizes(call)));
+    }
+    onnx_set_text(node, "mode", onnx_modes[filter.mode]);
+    onnx_set_text(node, "coordinate_transformation_mode",
+                  filter.mode == RESIZE_NEAREST ? "asymmetric"
+                  : filter.align_corners        ? "align_corners"
+                                                : "half_pixel");
+    if (filter.mode == RESIZE_NEAREST) onnx_set_text(node, "nearest_mode", "floor");
+    if (filter.mode == RESIZE_BICUBIC) onnx_set_real(node, "cubic_coeff_a", filter.cubic_a);
+    if (filter.antialias) {
+        onnx_set_integer(node, "antialias", 1);
+        onnx_set_integer(node, "exclude_outside", 1);
+    }
+    return true;
+}
+
 const struct op op_resize = {
     .name = "resize",
     .summary = "the image at another size; a second input gives the size only",
@@ -196,6 +250,7 @@ const struct op op_resize = {
     .scratch_bytes = resize_scratch,
     .forward = resize_forward,
     .backward = resize_backward,
+    .onnx = resize_onnx,
     .no_gradient_inputs = OP_NEEDS_INPUT(1),
     .channels = OP_CHANNELS_APART_ZERO,
 };

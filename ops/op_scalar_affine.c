@@ -1,6 +1,7 @@
 /* y = weight * x + bias with one weight and one bias for all elements. */
 #include "core/threads.h"
 #include "ops/elementwise.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 enum { INITIAL_WEIGHT, INITIAL_BIAS };
@@ -105,6 +106,12 @@ static void affine_backward(const struct op_call *call) {
     if (call->grad_input[1] || call->grad_input[2]) parameter_gradients(call);
 }
 
+static bool affine_onnx(struct onnx_call *call) {
+    const char *scaled = onnx_made(call, "Mul", ONNX_NAMES(call->input[0], onnx_vector(call, 1)));
+    onnx_result(call, "Add", ONNX_NAMES(scaled, onnx_vector(call, 2)));
+    return true;
+}
+
 const struct op op_scalar_affine = {
     .name = "scalar_affine",
     .summary = "weight * x + bias, one of each for all elements",
@@ -117,6 +124,7 @@ const struct op op_scalar_affine = {
     .shape = affine_shape,
     .forward = affine_forward,
     .backward = affine_backward,
+    .onnx = affine_onnx,
     .backward_needs = OP_NEEDS_INPUT(0) | OP_NEEDS_INPUT(1),
     .channels = OP_CHANNELS_APART,
 };

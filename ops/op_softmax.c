@@ -3,6 +3,7 @@
  * so input and output need not have the same pitch.
  */
 #include "ops/elementwise.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 enum { TEMPERATURE };
@@ -107,6 +108,17 @@ static void softmax_backward(const struct op_call *call) {
     }
 }
 
+static bool softmax_onnx(struct onnx_call *call) {
+    const char *logits = call->input[LOGITS];
+    if (call->input_count > 1)
+        logits = onnx_made(call, "Add", ONNX_NAMES(logits, call->input[NOISE]));
+    if (call->attribute[TEMPERATURE] != 1)
+        logits = onnx_made(call, "Div",
+                           ONNX_NAMES(logits, onnx_real(call, call->attribute[TEMPERATURE])));
+    onnx_set_integer(onnx_result(call, "Softmax", ONNX_NAMES(logits)), "axis", 1);
+    return true;
+}
+
 const struct op op_softmax = {
     .name = "softmax",
     .summary = "probabilities from logits over the channels; a second input is noise added first",
@@ -121,6 +133,7 @@ const struct op op_softmax = {
     .scratch_bytes = softmax_scratch,
     .forward = softmax_forward,
     .backward = softmax_backward,
+    .onnx = softmax_onnx,
     .backward_needs = OP_NEEDS_OUTPUT,
     .no_gradient_inputs = OP_NEEDS_INPUT(NOISE),
 };
@@ -171,6 +184,11 @@ static void log_softmax_backward(const struct op_call *call) {
     }
 }
 
+static bool log_softmax_onnx(struct onnx_call *call) {
+    onnx_set_integer(onnx_result(call, "LogSoftmax", ONNX_NAMES(call->input[LOGITS])), "axis", 1);
+    return true;
+}
+
 const struct op op_log_softmax = {
     .name = "log_softmax",
     .summary = "logarithms of the softmax over the channels",
@@ -180,5 +198,6 @@ const struct op op_log_softmax = {
     .shape = softmax_shape,
     .forward = log_softmax_forward,
     .backward = log_softmax_backward,
+    .onnx = log_softmax_onnx,
     .backward_needs = OP_NEEDS_OUTPUT,
 };

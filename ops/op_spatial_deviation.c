@@ -2,6 +2,7 @@
 #include "ops/elementwise.h"
 #include "ops/layer_check.h"
 #include "ops/normalization.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 #include <math.h>
 
@@ -66,6 +67,14 @@ static void spatial_deviation_backward(const struct op_call *call) {
     }
 }
 
+static bool spatial_deviation_onnx(struct onnx_call *call) {
+    const char *mean = onnx_made(call, "GlobalAveragePool", ONNX_NAMES(call->input[0]));
+    const char *distance = onnx_made(call, "Sub", ONNX_NAMES(call->input[0], mean));
+    const char *square = onnx_made(call, "Mul", ONNX_NAMES(distance, distance));
+    onnx_result(call, "Sqrt", ONNX_NAMES(onnx_made(call, "GlobalAveragePool", ONNX_NAMES(square))));
+    return true;
+}
+
 const struct op op_spatial_deviation = {
     .name = "spatial_deviation",
     .is_global = true,
@@ -81,6 +90,7 @@ const struct op op_spatial_deviation = {
     .scratch_bytes = spatial_deviation_scratch,
     .forward = spatial_deviation_forward,
     .backward = spatial_deviation_backward,
+    .onnx = spatial_deviation_onnx,
     .backward_needs = OP_NEEDS_INPUT(0),
     .channels = OP_CHANNELS_APART,
 };

@@ -10,6 +10,7 @@
 #include "ops/layer_check.h"
 #include "ops/op_list.h"
 #include "ops/small_product.h"
+#include "ops/window_attention_onnx.h"
 #include "ops/window_groups.h"
 
 enum { WINDOW, SHIFT, HEADS, RELATIVE_BIAS };
@@ -494,6 +495,7 @@ const struct op op_window_attention = {
     .scratch_bytes = window_attention_scratch,
     .forward = window_attention_forward,
     .backward = window_attention_backward,
+    .onnx = window_attention_onnx,
     .backward_needs = OP_NEEDS_ALL_INPUTS,
     .cost = window_attention_cost,
 };

@@ -1,5 +1,6 @@
 /* y = 0: the choice of no connection. No gradient passes. */
 #include "ops/elementwise.h"
+#include "ops/onnx_call.h"
 #include "ops/op_list.h"
 
 enum { OUT };
@@ -24,6 +25,18 @@ static void zero_forward(const struct op_call *call) {
     memset(call->output, 0, shape_floats(call->output_shape) * sizeof(float));
 }
 
+/* Zeros times the first channel, which has the image's size. */
+static bool zero_onnx(struct onnx_call *call) {
+    const char *channel = onnx_made(
+        call, "Slice",
+        ONNX_NAMES(call->input[0], onnx_integers(call, ONNX_INTEGERS(0)),
+                   onnx_integers(call, ONNX_INTEGERS(1)), onnx_integers(call, ONNX_INTEGERS(1))));
+    const int64_t times[] = {1, call->output_shape.c, 1, 1};
+    const char *zeros = onnx_made(call, "Sub", ONNX_NAMES(channel, channel));
+    onnx_result(call, "Tile", ONNX_NAMES(zeros, onnx_integers(call, times, 4)));
+    return true;
+}
+
 const struct op op_zero = {
     .name = "zero",
     .summary = "zeros of the input's size: no connection",
@@ -34,5 +47,6 @@ const struct op op_zero = {
     .is_step = true,
     .shape = zero_shape,
     .forward = zero_forward,
+    .onnx = zero_onnx,
     .channels = OP_CHANNELS_APART_ZERO,
 };

@@ -27,6 +27,13 @@ same first.png second.png
 succeed "$TAMIS" export again/arch.yaml --out again.safetensors
 same floats.safetensors again.safetensors
 
+# ONNX.
+succeed "$TAMIS" export run --out net.onnx
+has net.onnx DepthToSpace
+has net.onnx output_height
+succeed "$TAMIS" export run --format onnx-quantized --out quantized.onnx
+has quantized.onnx DequantizeLinear
+
 # Drawings.
 succeed "$TAMIS" export run --out net.svg
 has net.svg "<svg"
@@ -59,6 +66,11 @@ printf x >>again/weights.safetensors
 refuse 3 "again/weights.safetensors" "$TAMIS" export again/arch.yaml --out new.safetensors
 succeed "$TAMIS" export run --out net.svg --force
 succeed "$TAMIS" export run --out net.c --force
+
+# 3 bits have no integers of their own in ONNX: values are kept within their levels first.
+succeed "$TAMIS" quantize run/arch.yaml --bits 3 --epochs 0 --out narrow --quiet
+succeed "$TAMIS" export narrow --format onnx-quantized --out narrow.onnx
+has narrow.onnx Clip
 
 # 16 bits are more than the integer engine multiplies.
 succeed "$TAMIS" quantize run/arch.yaml --bits 16 --epochs 0 --out wide --quiet
