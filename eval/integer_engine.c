@@ -151,6 +151,20 @@ static void run_piece(const struct integer_engine *engine, int index, struct int
         integer_run_row(call, y);
 }
 
+/* Asks for what the group reads pixel by pixel of images, while its first sums are made. */
+static void prefetch_piece(const struct integer_engine *engine, const struct integer_group *group,
+                           int y, int first, int count) {
+    const struct integer_program *program = &engine->network->program;
+    for (int k = 0; k < group->read_count; k++) {
+        int value = group->reads[k];
+        const unsigned char *from =
+            integer_row(&engine->planes[value], y) + integer_row_bytes(program, value, first);
+        size_t bytes = integer_row_bytes(program, value, count);
+        for (size_t i = 0; i < bytes; i += ALIGNMENT)
+            __builtin_prefetch(from + i);
+    }
+}
+
 /* Every piece of a row by all steps before the next. */
 static void run_group(struct integer_engine *engine, const struct integer_group *group) {
     const struct integer_program *program = &engine->network->program;
@@ -167,6 +181,7 @@ static void run_group(struct integer_engine *engine, const struct integer_group 
         unsigned char *pieces = memory + plane_bytes + rounded(engine->scratch_bytes);
         for (int first = 0; first < width; first += group->piece) {
             int count = width - first < group->piece ? width - first : group->piece;
+            prefetch_piece(engine, group, y, first, count);
             for (int i = 0; i < group->count; i++)
                 run_piece(engine, group->steps[i], &call, pieces, y, first, count);
         }

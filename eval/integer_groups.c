@@ -65,6 +65,28 @@ static bool has_size(const struct grouping *grouping, int step, int other) {
     return a->width == b->width && a->height == b->height;
 }
 
+/* What a step behind the first reads of images that were made before. */
+static void find_reads(const struct grouping *grouping, int index) {
+    struct integer_group *group = &grouping->groups->items[index];
+    const struct integer_program *program = grouping->program;
+    const struct integer_plane *whole = &grouping->planes[program->steps[group->steps[0]].output];
+    size_t most = 0;
+    for (int i = 1; i < group->count; i++)
+        most += (size_t)program->steps[group->steps[i]].input_count;
+    int *reads = arena_allocate(&grouping->groups->arena, most * sizeof *reads);
+    for (int i = 1; i < group->count; i++) {
+        const struct integer_step *step = &program->steps[group->steps[i]];
+        for (int k = 0; integer_step_is_local(step) && k < step->input_count; k++) {
+            int value = step->inputs[k];
+            const struct integer_plane *plane = &grouping->planes[value];
+            if (grouping->groups->made[value] < index && plane->width == whole->width &&
+                plane->height == whole->height)
+                reads[group->read_count++] = value;
+        }
+    }
+    group->reads = reads;
+}
+
 /* The first step that is left, and with it all that can be made of the same pixels. */
 static void make_group(struct grouping *grouping, int first) {
     const struct integer_program *program = grouping->program;
@@ -86,6 +108,7 @@ static void make_group(struct grouping *grouping, int first) {
         if (pixel_bytes(grouping, value) > most) most = pixel_bytes(grouping, value);
     }
     if (is_alone) return;
+    find_reads(grouping, index);
     int width = grouping->planes[program->steps[first].output].width;
     int units = (int)(PIECE_BYTES / most) / PIECE_UNIT;
     group->piece = (units ? units : 1) * PIECE_UNIT;

@@ -12,6 +12,8 @@
 struct integer_group {
     const int *steps; /* their numbers, each after those whose outputs it reads */
     int count;
+    const int *reads; /* images of the same size that it reads pixel by pixel */
+    int read_count;
     int piece; /* pixels of a row that are made at a time; 0: one step by itself */
 };
 

@@ -159,6 +159,7 @@ struct row_work {
     int group, block;
     size_t span;                    /* bytes of a row of the windows of a tile */
     unsigned char *border, *copies; /* `span` levels of zero; rows that meet the border */
+    const unsigned char **lines;    /* of the input that the row reads; NULL beyond the border */
     const unsigned char **rows;     /* of the tile */
 };
 
@@ -178,7 +179,7 @@ size_t integer_packed_scratch(const struct integer_packed *packed,
     int channels = program->values[packed->step->inputs[0]].channels;
     size_t rows = (size_t)packed->step->kernel_h;
     return aligned(INTEGER_TILE_PIXELS * INTEGER_TILE_COLUMNS * sizeof(int32_t)) +
-           aligned(rows * sizeof(unsigned char *)) +
+           aligned(2 * rows * sizeof(unsigned char *)) +
            (rows + 1) * aligned(window_span(packed, channels, INTEGER_TILE_PIXELS));
 }
 
@@ -204,17 +205,14 @@ static void find_rows(const struct row_work *work, int x) {
     ptrdiff_t row_bytes = (ptrdiff_t)input->width * value->channels, span = (ptrdiff_t)work->span;
     ptrdiff_t begin = ((ptrdiff_t)x * step->stride - step->pad_w) * value->channels +
                       work->group * work->packed->depth;
+    bool is_within = begin >= 0 && begin + span <= row_bytes;
     for (int k = 0; k < step->kernel_h; k++) {
-        int row = work->y * step->stride - step->pad_h + k * step->dilation;
-        if (row < 0 || row >= input->height) {
-            work->rows[k] = work->border;
-        } else if (begin >= 0 && begin + span <= row_bytes) {
-            work->rows[k] = integer_row(input, row) + begin;
-        } else {
-            unsigned char *copy = work->copies + (size_t)k * aligned(work->span);
-            copy_window(copy, integer_row(input, row), begin, span, row_bytes, value->zero);
-            work->rows[k] = copy;
-        }
+        const unsigned char *line = work->lines[k];
+        work->rows[k] = line && is_within ? line + begin : work->border;
+        if (!line || is_within) continue;
+        unsigned char *copy = work->copies + (size_t)k * aligned(work->span);
+        copy_window(copy, line, begin, span, row_bytes, value->zero);
+        work->rows[k] = copy;
     }
 }
 
@@ -276,12 +274,12 @@ static void run_block(struct row_work *work, int32_t *sums) {
     tile.pixels = kernel->pixels(tile.columns);
     if (tile.pixels > output->width) tile.pixels = 1;
     work->span = window_span(packed, in, tile.pixels);
+    unsigned char *to = integer_row(output, work->y);
     for (int x = 0; x < output->width; x += tile.pixels) {
         if (x + tile.pixels > output->width) x = output->width - tile.pixels;
         find_rows(work, work->first + x);
         kernel->sums(&tile);
         size_t at = (size_t)x * (size_t)channels + (size_t)(work->group * packed->width + channel);
-        unsigned char *to = integer_row(output, work->y);
         if (step->scaling)
             sums_to_levels(work, sums, tile.pixels, columns, to + at, (size_t)channels);
         else
@@ -295,15 +293,25 @@ void integer_packed_row(const struct integer_packed *packed, const struct intege
     unsigned char *scratch = call->scratch;
     int32_t *sums = (int32_t *)(void *)scratch;
     struct row_work work = {.packed = packed, .call = call, .y = y, .first = first};
+    const struct integer_step *step = packed->step;
+    const struct integer_plane *input = integer_input(call, 0);
     int channels = integer_input_value(call, 0)->channels;
     size_t most = window_span(packed, channels, INTEGER_TILE_PIXELS);
     scratch += aligned(INTEGER_TILE_PIXELS * INTEGER_TILE_COLUMNS * sizeof *sums);
-    work.rows = (const unsigned char **)(void *)scratch;
-    scratch += aligned((size_t)packed->step->kernel_h * sizeof *work.rows);
+    work.lines = (const unsigned char **)(void *)scratch;
+    work.rows = work.lines + step->kernel_h;
+    scratch += aligned(2 * (size_t)step->kernel_h * sizeof *work.rows);
     work.border = scratch;
     work.copies = scratch + aligned(most);
-    memset(work.border, integer_input_value(call, 0)->zero, most);
-    for (work.group = 0; work.group < packed->step->groups; work.group++)
+    bool meets_border = false;
+    for (int k = 0; k < step->kernel_h; k++) {
+        int row = y * step->stride - step->pad_h + k * step->dilation;
+        bool is_row = row >= 0 && row < input->height;
+        work.lines[k] = is_row ? integer_row(input, row) : NULL;
+        meets_border |= !is_row;
+    }
+    if (meets_border) memset(work.border, integer_input_value(call, 0)->zero, most);
+    for (work.group = 0; work.group < step->groups; work.group++)
         for (work.block = 0; work.block < packed->blocks; work.block++)
             run_block(&work, sums);
 }

@@ -144,6 +144,7 @@ static inline void integer_quantize_row(const struct integer_call *call, int y) 
     unsigned char *to = integer_row(integer_output(call), y);
     float inverse = call->step->number, lowest = (float)-value->zero;
     float highest = (float)(value->highest - value->zero);
+    int zero = value->zero;
     size_t count = integer_row_values(call), i;
     for (i = 0; i < count; i++) {
         float level = from[i] * inverse;
@@ -151,7 +152,7 @@ static inline void integer_quantize_row(const struct integer_call *call, int y) 
         level = level < highest ? level : highest;
         level = level + 12582912.0f;
         level = level - 12582912.0f;
-        to[i] = (unsigned char)((int)level + value->zero);
+        to[i] = (unsigned char)((int)level + zero);
     }
 }
 
