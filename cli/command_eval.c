@@ -1,5 +1,6 @@
 /* tamis eval RUN|ARCH|bicubic */
 #include "cli/command.h"
+#include "cli/eval_latency.h"
 #include "cli/output.h"
 #include "cli/stages.h"
 #include "core/file.h"
@@ -120,6 +121,8 @@ static bool run(const struct options *options, struct error *error) {
     const char *path = options->words.items[1];
     struct stages_source source = {0};
     struct spec spec = {0};
+    if (options->latency) return eval_latency(options, error);
+    if (options->seconds > 0) return error_add(error, ERROR_SPEC, "--seconds is for --latency");
     bool ok = strcmp(path, "bicubic") == 0 || stages_source_open(path, &source, error);
     if (ok && source.is_run && source.spec && !options->data.count)
         ok = spec_read(&spec, source.spec, NULL, 0, error);
@@ -140,7 +143,9 @@ const struct command command_eval = {
     .description =
         "Measures a trained network, in 32 bits and quantized as far as its weights are there, or "
         "bicubic interpolation, on every picture of the test sets; without --data on those of the "
-        "run's spec. docs/protocol.md says how. With --out, result.json is written there.",
+        "run's spec. docs/protocol.md says how. With --out, result.json is written there. "
+        "--latency measures time "
+        "instead, and writes a table of operations, latency.yaml, for searches by latency.",
     .example = "tamis eval bicubic --data ../shared/data/sets/Set5 --scale 4",
     .run = run,
 };

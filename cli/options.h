@@ -55,7 +55,7 @@ struct options {
     int seed, threads, scale, batch, patch, bits, tile, epochs;
     double seconds;           /* 0: not given */
     struct option_size input; /* low-resolution pixels */
-    bool resume, force, quiet, json, markdown, scaling, floating, help, version;
+    bool resume, force, quiet, json, markdown, scaling, floating, latency, help, version;
     uint64_t given; /* bit i: the option of that place in the table */
     struct arena arena;
 };

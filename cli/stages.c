@@ -5,6 +5,7 @@
 #include "core/threads.h"
 #include "results/run.h"
 #include "results/units.h"
+#include "search/search_cost.h"
 #include "spaces/cost.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,8 +96,7 @@ static bool print_architecture(const struct spec *spec, struct error *error) {
     bool ok = architecture_open(path, &space, &architecture, error);
     memory_free(path);
     if (!ok) return false;
-    struct cost_model *model = cost_model_create(space, spec->cost_height / spec->scale,
-                                                 spec->cost_width / spec->scale, error);
+    struct cost_model *model = search_cost_create(spec, space, error);
     if (model) {
         struct cost cost = cost_of(model, architecture, false);
         char *text = architecture_text(architecture), buffer[4][UNITS_BYTES];
@@ -104,6 +104,7 @@ static bool print_architecture(const struct spec *spec, struct error *error) {
                units_operations(cost.bitops, buffer[0]), units_operations(cost.macs, buffer[1]),
                cost_model_width(model), cost_model_height(model),
                units_count(cost.parameters, buffer[2]), units_file_size(cost.bytes, buffer[3]));
+        if (cost.latency > 0) printf("expected latency %.4g ms\n", cost.latency);
         memory_free(text);
         cost_model_free(model);
     }

@@ -1,4 +1,5 @@
 #include "eval/integer_engine.h"
+#include "core/log.h"
 #include "core/threads.h"
 #include "ops/integer_rows.h"
 #include <omp.h>
@@ -33,7 +34,32 @@ void integer_engine_free(struct integer_engine *engine) {
     memory_free(engine->planes);
     memory_free(engine->memory);
     memory_free(engine->scratch);
+    memory_free(engine->seconds);
     *engine = (struct integer_engine){0};
+}
+
+void integer_engine_set_timing(struct integer_engine *engine) {
+    size_t count = (size_t)threads_get() * (size_t)engine->network->program.step_count;
+    memory_free(engine->seconds);
+    engine->seconds = memory_allocate(count * sizeof *engine->seconds);
+    memset(engine->seconds, 0, count * sizeof *engine->seconds);
+}
+
+double integer_engine_step_seconds(const struct integer_engine *engine, int step) {
+    double seconds = 0;
+    for (int i = 0; i < engine->threads; i++)
+        seconds += engine->seconds[i * engine->network->program.step_count + step];
+    return seconds / engine->threads;
+}
+
+/* Times are taken only while steps are measured. */
+static double begin_time(const struct integer_engine *engine) {
+    return engine->seconds ? clock_seconds() : 0;
+}
+static void add_time(const struct integer_engine *engine, int step, double begin) {
+    if (!engine->seconds) return;
+    int at = omp_get_thread_num() * engine->network->program.step_count + step;
+    engine->seconds[at] += clock_seconds() - begin;
 }
 
 static size_t rounded(size_t bytes) {
@@ -112,7 +138,9 @@ static void run_step(struct integer_engine *engine, int index) {
                                     .planes = engine->planes,
                                     .scratch = engine->scratch +
                                                (size_t)omp_get_thread_num() * thread_bytes(engine)};
+        double start = begin_time(engine);
         integer_run_row(&call, y);
+        add_time(engine, index, start);
     }
 }
 
@@ -135,6 +163,7 @@ static void run_piece(const struct integer_engine *engine, int index, struct int
                       unsigned char *pieces, int y, int first, int count) {
     const struct integer_step *step = &engine->network->program.steps[index];
     bool is_local = integer_step_is_local(step);
+    double start = begin_time(engine);
     int width = engine->planes[step->output].width;
     for (int i = 0; i < step->input_count; i++) {
         int input = step->inputs[i];
@@ -149,6 +178,7 @@ static void run_piece(const struct integer_engine *engine, int index, struct int
         integer_packed_row(&engine->packed[index], call, y, is_local ? 0 : first);
     else
         integer_run_row(call, y);
+    add_time(engine, index, start);
 }
 
 /* Asks for what the group reads pixel by pixel of images, while its first sums are made. */

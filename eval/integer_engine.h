@@ -16,6 +16,7 @@ struct integer_engine {
     size_t bytes;         /* of `memory` */
     size_t scratch_bytes; /* of a thread */
     int height, width, threads;
+    double *seconds; /* by thread and step; NULL: not measured */
 };
 
 /* With a kernel that the processor supports (integer_kernel_best()), or NULL for plain loops: the
@@ -23,6 +24,11 @@ struct integer_engine {
 struct integer_engine integer_engine_create(const struct integer_network *network,
                                             const struct integer_kernel *kernel);
 void integer_engine_free(struct integer_engine *engine);
+
+/* Measures steps from the next picture on, for the present number of threads. */
+void integer_engine_set_timing(struct integer_engine *engine);
+/* Seconds of a step since then: of all threads, divided by their number. */
+double integer_engine_step_seconds(const struct integer_engine *engine, int step);
 
 /*
  * Upscales one picture (1 or 3 channels) into a new one of three channels; the caller frees it. The

@@ -261,6 +261,12 @@ void plan_set_timing(struct plan *plan, bool on) {
         plan->nodes[i].seconds = 0;
 }
 
+double plan_node_seconds(const struct plan *plan, int node) {
+    for (int i = 0; i < plan->node_count; i++)
+        if (plan->nodes[i].index == node) return plan->nodes[i].seconds;
+    return 0;
+}
+
 size_t plan_timing(struct plan *plan, const char **names, double *seconds, size_t capacity) {
     size_t count = 0;
     for (int i = 0; i < plan->node_count; i++) {

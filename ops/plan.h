@@ -68,5 +68,7 @@ const char *plan_find_nonfinite(struct plan *plan, struct plan_step step);
  * get up to `capacity` entries, sorted by time; returns their number. Off until plan_set_timing. */
 void plan_set_timing(struct plan *plan, bool on);
 size_t plan_timing(struct plan *plan, const char **names, double *seconds, size_t capacity);
+/* The same of one node of the graph; 0 where the plan has no need of it. */
+double plan_node_seconds(const struct plan *plan, int node);
 
 #endif

@@ -4,6 +4,7 @@
 #include "results/journal.h"
 #include "results/result.h"
 #include "search/pipeline.h"
+#include "search/search_cost.h"
 #include <math.h>
 #include <string.h>
 
@@ -54,9 +55,7 @@ static bool find_largest(struct compare *compare, struct error *error) {
     const struct spec *spec = compare->spec;
     struct space *space = spec_space(spec, error);
     struct cost_model *cost = NULL;
-    if (space && space_slots(space, error))
-        cost = cost_model_create(space, spec->cost_height / spec->scale,
-                                 spec->cost_width / spec->scale, error);
+    if (space && space_slots(space, error)) cost = search_cost_create(spec, space, error);
     if (cost) {
         struct cost smallest, largest;
         cost_range(cost, &smallest, &largest);

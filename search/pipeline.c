@@ -7,6 +7,7 @@
 #include "search/pipeline_check.h"
 #include "search/pipeline_score.h"
 #include "search/quantize_spec.h"
+#include "search/search_cost.h"
 #include "search/variant.h"
 #include <string.h>
 
@@ -126,10 +127,7 @@ static bool prepare(struct pipeline *pipeline, struct error *error) {
     pipeline->space = spec_space(spec, error);
     if (!pipeline->space) return false;
     pipeline->slots = space_slots(pipeline->space, error);
-    pipeline->cost = pipeline->slots
-                         ? cost_model_create(pipeline->space, spec->cost_height / spec->scale,
-                                             spec->cost_width / spec->scale, error)
-                         : NULL;
+    pipeline->cost = pipeline->slots ? search_cost_create(spec, pipeline->space, error) : NULL;
     if (!pipeline->cost) return false;
     const struct space *space = pipeline->space;
     bool ok =

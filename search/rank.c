@@ -9,6 +9,7 @@
 #include "results/statistics.h"
 #include "search/pipeline.h"
 #include "search/quantize_spec.h"
+#include "search/search_cost.h"
 #include "search/variant.h"
 #include <math.h>
 #include <string.h>
@@ -88,8 +89,7 @@ static bool open_space(struct rank *rank, struct error *error) {
     const struct spec *spec = rank->spec;
     rank->space = spec_space(spec, error);
     if (!rank->space || !choose_architectures(rank, error)) return false;
-    rank->cost = cost_model_create(rank->space, spec->cost_height / spec->scale,
-                                   spec->cost_width / spec->scale, error);
+    rank->cost = search_cost_create(spec, rank->space, error);
     return rank->cost != NULL;
 }
 

@@ -48,6 +48,7 @@ struct spec_search {
     int noise_activations;       /* 0 per_candidate, 1 per_slot */
     bool merge;                  /* mixtures of convolutions as one convolution */
     int cost;                    /* enum cost_kind */
+    struct spec_texts latency;   /* tables of latencies, of the cost of this name */
     double limit;                /* of it for the network found; 0: none */
     double cost_penalty, entropy_penalty;
     int entropy_schedule;                /* enum spec_entropy */

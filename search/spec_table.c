@@ -125,6 +125,10 @@ const struct spec_setting spec_settings[] = {
      "kernels; the same results up to rounding"},
     {"search.cost", SPEC_CHOICE, AT(search.cost), 0, 0, "bitops", cost_kind_names,
      "the cost that counts in the search"},
+    {"search.latency", SPEC_TEXTS, AT(search.latency), 0, 0, "[]", NULL,
+     "tables of latencies, as `tamis eval --latency` writes them, for the cost latency; rows of "
+     "the "
+     "same operation are added up"},
     {"search.cost_penalty", SPEC_REAL, AT(search.cost_penalty), 0, 1000, "1e-3", NULL,
      "weight of the expected cost, relative to its value at the start, in alpha's loss; for "
      "black-box strategies of an architecture's cost, relative to the mean of random ones"},

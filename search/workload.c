@@ -2,6 +2,7 @@
 #include "core/memory.h"
 #include "eval/leaves.h"
 #include "search/quantize_spec.h"
+#include "search/search_cost.h"
 #include <math.h>
 #include <string.h>
 
@@ -35,8 +36,7 @@ static bool make_images(struct workload *workload, struct error *error) {
 static bool create_search(struct workload *workload, struct error *error) {
     const struct workload_settings *settings = &workload->settings;
     const struct spec *spec = settings->spec;
-    workload->cost = cost_model_create(settings->space, spec->cost_height / spec->scale,
-                                       spec->cost_width / spec->scale, error);
+    workload->cost = search_cost_create(spec, settings->space, error);
     if (!workload->cost) return false;
     workload->search = (struct search){.spec = spec,
                                        .space = settings->space,

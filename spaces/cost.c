@@ -7,13 +7,15 @@ static void add(struct cost *to, struct cost what) {
     to->macs += what.macs;
     to->parameters += what.parameters;
     to->bytes += what.bytes;
+    to->latency += what.latency;
 }
 
-const char *const cost_kind_names[] = {"bitops", "macs", "parameters", "bytes", NULL};
-const char *const cost_kind_units[] = {"BitOps", "MACs", "parameters", "bytes"};
+const char *const cost_kind_names[] = {"bitops", "macs", "parameters", "bytes", "latency", NULL};
+const char *const cost_kind_units[] = {"BitOps", "MACs", "parameters", "bytes", "ms"};
 
 double cost_value(struct cost cost, enum cost_kind kind) {
-    const double values[COST_KINDS] = {cost.bitops, cost.macs, cost.parameters, cost.bytes};
+    const double values[COST_KINDS] = {cost.bitops, cost.macs, cost.parameters, cost.bytes,
+                                       cost.latency};
     return values[kind];
 }
 
@@ -26,10 +28,12 @@ struct cost cost_of_site(const struct network_site *site, double in, double out,
                          int activation_bits) {
     double weights = share(share((double)site->weights, site->in, in), site->out, out);
     double macs = share(share(site->macs, site->in, in), site->out, out);
-    return (struct cost){.bitops = macs * weight_bits * activation_bits,
-                         .macs = macs,
-                         .parameters = weights,
-                         .bytes = ceil(weights * weight_bits / 8)};
+    return (struct cost){
+        .bitops = macs * weight_bits * activation_bits,
+        .macs = macs,
+        .parameters = weights,
+        .bytes = ceil(weights * weight_bits / 8),
+        .latency = macs * site->latency_rates[latency_precision(weight_bits, activation_bits)]};
 }
 
 struct cost cost_of_tensor(const struct network_tensor *tensor, double width) {
@@ -69,6 +73,11 @@ void cost_model_free(struct cost_model *model) {
         memory_free(model->expectations[kind].terms);
     arena_free(&model->arena);
     memory_free(model);
+}
+
+bool cost_model_set_latency(struct cost_model *model, const struct latency_table *table,
+                            struct error *error) {
+    return latency_table_apply(table, model->supernet, error);
 }
 
 int cost_model_height(const struct cost_model *model) {

@@ -2,17 +2,18 @@
 #ifndef TAMIS_SPACES_COST_H
 #define TAMIS_SPACES_COST_H
 
-#include "spaces/network.h"
+#include "spaces/latency_table.h"
 
 struct cost {
     double bitops; /* sum of MACs * weight bits * activation bits; 32-bit parts count 32 * 32 */
     double macs;
     double parameters; /* trained weights and biases; step sizes are not counted */
     double bytes;      /* weights in their bits rounded up to bytes a tensor, the rest in float32 */
+    double latency;    /* expected milliseconds; 0 without a table of latencies */
 };
 
-/* One of the four; a search is penalized or limited by one (search.cost). */
-enum cost_kind { COST_BITOPS, COST_MACS, COST_PARAMETERS, COST_BYTES, COST_KINDS };
+/* One of the five; a search is penalized or limited by one (search.cost). */
+enum cost_kind { COST_BITOPS, COST_MACS, COST_PARAMETERS, COST_BYTES, COST_LATENCY, COST_KINDS };
 double cost_value(struct cost cost, enum cost_kind kind);
 extern const char *const cost_kind_names[]; /* "bitops" ..., then NULL */
 extern const char *const cost_kind_units[]; /* "BitOps" ... */
@@ -22,6 +23,9 @@ struct cost_model;
 struct cost_model *cost_model_create(const struct space *space, int height, int width,
                                      struct error *error);
 void cost_model_free(struct cost_model *model);
+/* Latencies from now on, before their expectation is made; false as latency_table_apply. */
+bool cost_model_set_latency(struct cost_model *model, const struct latency_table *table,
+                            struct error *error);
 int cost_model_height(const struct cost_model *model);
 int cost_model_width(const struct cost_model *model);
 
@@ -40,7 +44,7 @@ void cost_model_expect(struct cost_model *model, enum cost_kind kind);
  */
 double cost_expected(const struct cost_model *model, enum cost_kind kind,
                      const double *probabilities, double *gradient);
-/* Smallest and largest BitOps, MACs, parameters and bytes over all architectures (each on its own).
+/* Smallest and largest of every kind over all architectures (each on its own).
  */
 void cost_range(const struct cost_model *model, struct cost *smallest, struct cost *largest);
 /* The smallest cost of one kind over the architectures in which each slot has the entry given here

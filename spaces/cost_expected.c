@@ -114,12 +114,25 @@ static void multiply_site_bits(struct product *product, const struct network_sit
     if (apart && has_activations) multiply_bits(product, site->activation_slot, 1);
 }
 
-/* One term for each pair of parts of the input's and the output's channels. */
-static void add_site(struct cost_model *model, const struct network_site *site,
-                     struct product *product) {
-    bool of_weights = product->kind == COST_PARAMETERS || product->kind == COST_BYTES;
-    double base = of_weights ? (double)site->weights : site->macs;
-    if (product->kind == COST_BYTES) base /= 8;
+/* 1 for the entries that are multiplied on integers, as far as `slot` has a say. */
+static void multiply_integers(struct product *product, int slot_index, int fixed_bits) {
+    if (slot_index < 0) {
+        product->coefficient *= latency_precision(fixed_bits, fixed_bits);
+        return;
+    }
+    const struct slot *slot = &product->slots->items[slot_index];
+    double *values = values_of(product, slot_index);
+    for (int c = 0; c < slot->candidate_count; c++) {
+        const struct slot_candidate *at = &slot->candidates[c];
+        for (int i = 0; i < at->bits_count; i++)
+            values[at->first + i] *= latency_precision(at->bits[i], at->bits[i]);
+    }
+}
+
+/* The terms of `base`, one for each pair of parts of the input's and the output's channels; with
+ * `integers` of the entries alone that are multiplied on integers. */
+static void add_site_terms(struct cost_model *model, const struct network_site *site, double base,
+                           bool integers, struct product *product) {
     if (site->in) base /= site->in->full;
     if (site->out) base /= site->out->full;
     for (int i = 0; i < (site->in ? site->in->count : 1); i++) {
@@ -130,12 +143,33 @@ static void add_site(struct cost_model *model, const struct network_site *site,
             product->coefficient = base;
             multiply_condition(product, site->condition);
             multiply_site_bits(product, site);
+            if (integers) {
+                bool apart = site->activation_slot >= 0;
+                multiply_integers(product, site->slot, site->weight_bits);
+                multiply_integers(product, apart ? site->activation_slot : site->slot,
+                                  site->activation_bits);
+            }
             multiply_width(product, site->in ? &site->in->parts[i] : NULL);
             multiply_width(product, site->out ? &site->out->parts[o] : NULL);
             add_term(model, product);
             arena_free(&arena);
         }
     }
+}
+
+static void add_site(struct cost_model *model, const struct network_site *site,
+                     struct product *product) {
+    bool of_weights = product->kind == COST_PARAMETERS || product->kind == COST_BYTES;
+    double base = of_weights ? (double)site->weights : site->macs;
+    const double *rates = site->latency_rates;
+    if (product->kind == COST_BYTES) base /= 8;
+    if (product->kind != COST_LATENCY) {
+        add_site_terms(model, site, base, false, product);
+        return;
+    }
+    add_site_terms(model, site, base * rates[LATENCY_FLOAT], false, product);
+    add_site_terms(model, site, base * (rates[LATENCY_INTEGER] - rates[LATENCY_FLOAT]), true,
+                   product);
 }
 
 static void add_tensor(struct cost_model *model, const struct network_tensor *tensor,

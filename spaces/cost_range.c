@@ -120,7 +120,8 @@ static struct cost extremes(const struct cost_model *model, bool largest) {
     return (struct cost){.bitops = find_extreme(model, COST_BITOPS, largest, NULL),
                          .macs = find_extreme(model, COST_MACS, largest, NULL),
                          .parameters = find_extreme(model, COST_PARAMETERS, largest, NULL),
-                         .bytes = find_extreme(model, COST_BYTES, largest, NULL)};
+                         .bytes = find_extreme(model, COST_BYTES, largest, NULL),
+                         .latency = find_extreme(model, COST_LATENCY, largest, NULL)};
 }
 
 void cost_range(const struct cost_model *model, struct cost *smallest, struct cost *largest) {

@@ -73,7 +73,9 @@ struct network_site {
     const char *name; /* path of the step; its parameters are "<name>.weight", ... */
     int node;         /* of the convolution in the graph */
     double macs;      /* of one image */
-    size_t weights;   /* quantizable weight elements */
+    /* Milliseconds a MAC in floats and on integers (spaces/latency_table.h); 0: not known. */
+    double latency_rates[2];
+    size_t weights;                    /* quantizable weight elements */
     const struct condition *condition; /* where it stands; in the arena */
     int slot;                          /* that its bits are chosen in; -1: fixed */
     int candidate;                     /* of the slot */

@@ -1,5 +1,6 @@
 #include "tests/support/one_builder.h"
 #include "core/random.h"
+#include "tests/support/latencies.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -109,6 +110,7 @@ static void assert_same_cost(struct cost a, struct cost b) {
     assert_true(a.macs == b.macs);
     assert_true(a.parameters == b.parameters);
     assert_true(a.bytes == b.bytes);
+    assert_true(a.latency == b.latency);
 }
 
 static void one_hot(const struct architecture *architecture, double *probabilities) {
@@ -125,6 +127,7 @@ static void check_range(const struct cost *cost, const struct cost *smallest,
     assert_true(cost->parameters >= smallest->parameters &&
                 cost->parameters <= largest->parameters);
     assert_true(cost->bytes >= smallest->bytes && cost->bytes <= largest->bytes);
+    assert_true(cost->latency >= smallest->latency && cost->latency <= largest->latency);
 }
 
 /* Of one architecture alone; bytes are rounded up for each tensor only in its own cost. */
@@ -143,6 +146,8 @@ void one_builder_check_costs(const struct space *space, int architectures, int h
     struct cost_model *model = cost_model_create(space, height, width, &error);
     if (!model) print_error("%s\n", error.text);
     assert_non_null(model);
+    struct latency_table latencies = latencies_make(space);
+    assert_true(cost_model_set_latency(model, &latencies, &error));
     struct cost smallest, largest;
     cost_range(model, &smallest, &largest);
     double *probabilities =
@@ -153,7 +158,9 @@ void one_builder_check_costs(const struct space *space, int architectures, int h
         architecture_randomize(architecture, &random);
         struct built built =
             build_network(space, architecture, NETWORK_QUANTIZED, 2, height, width);
+        assert_true(latency_table_apply(&latencies, built.network, &error));
         struct cost cost = cost_of(model, architecture, false);
+        assert_true(cost.latency > 0);
         assert_same_cost(cost, cost_of_network(built.network, false));
         assert_same_cost(cost_of(model, architecture, true), cost_of_network(built.network, true));
         one_hot(architecture, probabilities);
@@ -163,6 +170,7 @@ void one_builder_check_costs(const struct space *space, int architectures, int h
     }
     architecture_free(architecture);
     memory_free(probabilities);
+    latency_table_free(&latencies);
     cost_model_free(model);
 }
 

@@ -1,4 +1,5 @@
 #include "tests/support/search_setup.h"
+#include "search/search_cost.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,7 @@ void search_setup_open(struct search_setup *setup, const char *space_text,
                        ? space_parse("test.yaml", space_text, strlen(space_text), &wanted, &error)
                        : spec_space(spec, &error);
     search_setup_need(setup->space != NULL, &error);
-    setup->cost = cost_model_create(setup->space, spec->cost_height / spec->scale,
-                                    spec->cost_width / spec->scale, &error);
+    setup->cost = search_cost_create(spec, setup->space, &error);
     search_setup_need(setup->cost != NULL, &error);
     search_setup_need(
         pipeline_open_data(spec, "data.train", spec->data.train, 0, &setup->train, &error) &&

@@ -2,6 +2,7 @@
 #include "core/memory.h"
 #include "core/random.h"
 #include "search/alpha_loss.h"
+#include "tests/support/latencies.h"
 #include "tests/support/spaces.h"
 #include <math.h>
 #include <setjmp.h>
@@ -51,6 +52,7 @@ static struct setup setup_open(enum cost_kind kind, double deviation) {
     assert_non_null(setup.slots);
     setup.cost = cost_model_create(setup.space, 16, 24, &error);
     assert_non_null(setup.cost);
+    latencies_set(setup.cost, setup.space);
     size_t entries = (size_t)setup.slots->entry_count;
     setup.alpha = memory_allocate(entries * sizeof(float));
     struct random random = random_at(3, RANDOM_STREAM_TEST, 0);

@@ -1,6 +1,7 @@
 /* Limits of cost: what a search may give back, and how an architecture is brought within. */
 #include "core/memory.h"
 #include "search/constraint.h"
+#include "tests/support/latencies.h"
 #include "tests/support/search_setup.h"
 #include <math.h>
 #include <setjmp.h>
@@ -42,6 +43,7 @@ static const char *const settings[] = {"scale=2",
 
 static void open_with(struct search_setup *setup, enum cost_kind kind, double limit) {
     search_setup_open(setup, trap_text, settings);
+    latencies_set(setup->cost, setup->space);
     setup->spec.search.cost = (int)kind;
     setup->spec.search.limit = limit;
 }
