@@ -57,7 +57,7 @@ const struct option option_table[] = {
     {"activations", "NAME", OPTION_TEXT, AT(activations), 0, 0, COMMAND_QUANTIZE, false,
      "quantizer of activations"},
     {"calibration", "NAME", OPTION_TEXT, AT(calibration), 0, 0, COMMAND_QUANTIZE, false,
-     "how ranges are found: min_max, percentile or least_squares"},
+     "how ranges are found: min_max, percentile, least_squares or equalized"},
     {"granularity", "NAME", OPTION_TEXT, AT(granularity), 0, 0, COMMAND_QUANTIZE, false,
      "ranges of weights: one for each output channel (channel) or for the whole (tensor)"},
     {"epochs", "N", OPTION_INTEGER, AT(epochs), 0, 100000, COMMAND_QUANTIZE, false,

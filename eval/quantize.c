@@ -1,5 +1,7 @@
 #include "eval/quantize.h"
 #include "core/memory.h"
+#include "eval/equalize.h"
+#include "eval/observation.h"
 #include "ops/plan.h"
 #include "ops/quantizer_table.h"
 #include <string.h>
@@ -29,43 +31,6 @@ struct parameters *derived_parameters(const struct space *space,
     return parameters;
 }
 
-/* Runs `network` (planned without gradients) on batches and calls `visit` after each. */
-struct observation {
-    struct network *network;
-    struct plan *plan;
-};
-
-static void load_batch(const struct observation *observation, const struct sampler *sampler,
-                       float *high, uint64_t step) {
-    const struct graph_value *input =
-        &observation->network->graph->values[observation->network->input];
-    sampler_batch(sampler, step, input->shape.n,
-                  plan_value(observation->plan, observation->network->input), input->shape.pitch,
-                  high, 3);
-}
-
-static bool observation_create(struct observation *observation, const struct space *space,
-                               struct parameters *parameters, const struct network_options *options,
-                               struct error *error) {
-    observation->network = network_build(space, parameters, options, error);
-    if (!observation->network) return false;
-    graph_mark_output(observation->network->graph, observation->network->output);
-    observation->plan =
-        plan_create(observation->network->graph, (struct plan_options){.want = 0}, error);
-    return observation->plan != NULL;
-}
-
-static void observation_free(struct observation *observation) {
-    if (observation->plan) plan_free(observation->plan);
-    if (observation->network) network_free(observation->network);
-}
-
-/* HR patches come with every batch; calibration has no use for them but must give them room. */
-static float *high_buffer(const struct sampler *sampler, int batch) {
-    size_t side = (size_t)(sampler->spec.patch * sampler->dataset->scale);
-    return memory_allocate((size_t)batch * side * side * 3 * sizeof(float));
-}
-
 /* What every quantizable convolution sees, by site; NULL for the others. */
 static void free_histograms(struct quantizer_histogram **histograms, int count) {
     for (int i = 0; i < count; i++)
@@ -87,11 +52,11 @@ static struct quantizer_histogram **collect(const struct network *network,
     bool ok =
         observation_create(&observation, network->space, network->parameters, &options, error);
     struct quantizer_histogram **histograms = memory_allocate((size_t)sites * sizeof *histograms);
-    float *high = high_buffer(sampler, options.batch);
+    float *high = observation_high(sampler, options.batch);
     for (int i = 0; i < sites; i++)
         if (network->sites[i].quantizer_count > 0) histograms[i] = quantizer_histogram_create();
     for (int b = 0; ok && b < batches; b++) {
-        load_batch(&observation, sampler, high, (uint64_t)b);
+        observation_load(&observation, sampler, high, (uint64_t)b);
         plan_forward(observation.plan, (struct plan_step){0});
         for (int i = 0; ok && i < sites; i++) {
             int value = observation.network->sites[i].activation;
@@ -130,7 +95,7 @@ bool quantize_calibrate_activations(const struct network *network, const struct 
         for (int q = 0; q < site->activation_quantizer_count; q++)
             if (site->activation_step[q] >= 0)
                 parameter_values(network->parameters, site->activation_step[q])[0] =
-                    quantizer_calibrate(histograms[i], site->activation_quantizer_bits[q]).step;
+                    quantizer_calibrate(histograms[i], site->activation_quantizer_bits[q], 1).step;
     }
     free_histograms(histograms, network->site_count);
     return true;
@@ -158,6 +123,11 @@ bool quantize_check(const struct space *space, const struct quantize_settings *s
                          "\"%s\" does not say that its convolutions read ReLUs "
                          "(quantizers: {activations: %s})",
                          form.activations->name, space_name(space), form.activations->name);
+    if (is_half_wave && settings->calibration && settings->calibration->equalizes)
+        return error_add(error, ERROR_SPEC,
+                         "the calibration \"%s\" scales channels, but the quantizer \"%s\" of "
+                         "activations has a fixed step",
+                         settings->calibration->name, form.activations->name);
     bool is_used = !form.weights->calibration || !(form.activations->calibration || is_half_wave);
     return !settings->calibration || is_used ||
            settings->calibration == form.weights->calibration ||
@@ -240,7 +210,9 @@ struct parameters *quantize_set(const struct quantize_source *source,
         parameters_copy(parameters, source->trained);
         network_fold_branches(network, source->trained);
         network_fold_norms(network, source->trained);
-        histograms = collect(network, source->sampler, source->batches, error);
+        bool is_equalized = settings->calibration && settings->calibration->equalizes;
+        if (!is_equalized || equalize_channels(network, source->sampler, source->batches, error))
+            histograms = collect(network, source->sampler, source->batches, error);
     }
     for (int i = 0; histograms && i < network->site_count; i++) {
         if (!histograms[i]) continue;
@@ -350,11 +322,11 @@ bool quantize_recalibrate_network(const struct space *space, const struct networ
     struct observation observation = {0};
     bool ok = observation_create(&observation, space, parameters, options, error);
     if (ok && set_momentum(observation.network->graph, 1)) {
-        float *high = high_buffer(sampler, options->batch);
+        float *high = observation_high(sampler, options->batch);
         for (int b = 0; b < batches; b++) {
             /* The first batch replaces what was there; after batch b all have the same share. */
             set_momentum(observation.network->graph, 1.0 / (b + 1));
-            load_batch(&observation, sampler, high, (uint64_t)b);
+            observation_load(&observation, sampler, high, (uint64_t)b);
             plan_forward(observation.plan,
                          (struct plan_step){.training = true, .step = (uint64_t)b});
         }

@@ -112,9 +112,11 @@ struct quantizer_choice quantizer_range_of(double minimum, double maximum, int b
 /* Mean squared error of a range over the observed values, zeros included. */
 double quantizer_range_error(const struct quantizer_histogram *histogram, int bits, int lowest,
                              float step);
-/* Lowest level and step of the smallest mean squared error over the observed values. More than 8
+/* Lowest level and step of the smallest mean squared error over the observed values, where that of
+ * values beyond the lowest and the highest level counts `clipping` times (1: as it is). More than 8
  * bits get the range of all values: the histogram has no more bins than levels then, and clipping
  * would save next to nothing. Without any value but 0: lowest 0, step 1. */
-struct quantizer_choice quantizer_calibrate(const struct quantizer_histogram *histogram, int bits);
+struct quantizer_choice quantizer_calibrate(const struct quantizer_histogram *histogram, int bits,
+                                            double clipping);
 
 #endif

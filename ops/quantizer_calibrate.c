@@ -93,32 +93,47 @@ static int bins_below(const struct moments *moments, double value) {
     return bins < 0 ? 0 : bins > BINS ? BINS : (int)bins;
 }
 
-/* Sum of squared errors for levels lowest .. highest: one subtraction of prefix sums a level. */
+/* Sum of squared errors of the bins from `begin` on and before `end`, where all of them become
+ * `level`. */
+static double error_as(const struct moments *moments, int begin, int end, double level) {
+    double square = moments->square[end] - moments->square[begin];
+    double sum = moments->sum[end] - moments->sum[begin];
+    double count = moments->count[end] - moments->count[begin];
+    return square - 2 * level * sum + level * level * count;
+}
+
+/* For levels lowest .. highest: one subtraction of prefix sums a level. */
 static double squared_error(const struct moments *moments, int lowest, int highest, double step) {
     double error = moments->within;
     int begin = 0;
     for (int k = lowest; k <= highest; k++) {
         int end = k == highest ? BINS : bins_below(moments, (k + 0.5) * step);
-        double level = k * step;
-        double square = moments->square[end] - moments->square[begin];
-        double sum = moments->sum[end] - moments->sum[begin];
-        double count = moments->count[end] - moments->count[begin];
-        error += square - 2 * level * sum + level * level * count;
+        error += error_as(moments, begin, end, k * step);
         begin = end;
     }
     return error;
 }
 
+/* The part of it of values beyond the lowest and the highest level. */
+static double clipping_error(const struct moments *moments, int lowest, int highest, double step) {
+    return error_as(moments, 0, bins_below(moments, lowest * step), lowest * step) +
+           error_as(moments, bins_below(moments, highest * step), BINS, highest * step);
+}
+
 struct search {
     const struct moments *moments;
     double minimum, maximum;
-    int levels; /* highest - lowest */
+    double clipping; /* what a squared error beyond the range counts, against one within */
+    int levels;      /* highest - lowest */
     int best_lowest;
     double best_step, best_error;
 };
 
 static void try_step(struct search *search, int lowest, double step) {
-    double error = squared_error(search->moments, lowest, lowest + search->levels, step);
+    int highest = lowest + search->levels;
+    double error = squared_error(search->moments, lowest, highest, step);
+    if (search->clipping != 1)
+        error += (search->clipping - 1) * clipping_error(search->moments, lowest, highest, step);
     if (error < search->best_error) {
         search->best_error = error;
         search->best_step = step;
@@ -146,7 +161,8 @@ double quantizer_range_error(const struct quantizer_histogram *histogram, int bi
     return error / (double)histogram->values;
 }
 
-struct quantizer_choice quantizer_calibrate(const struct quantizer_histogram *histogram, int bits) {
+struct quantizer_choice quantizer_calibrate(const struct quantizer_histogram *histogram, int bits,
+                                            double clipping) {
     struct quantizer_choice choice = {.lowest = 0, .step = 1};
     if (histogram->values == histogram->zeros) return choice;
     struct quantizer_choice all = quantizer_range_of(histogram->minimum, histogram->maximum, bits);
@@ -160,6 +176,7 @@ struct quantizer_choice quantizer_calibrate(const struct quantizer_histogram *hi
     struct search search = {.moments = moments,
                             .minimum = histogram->minimum,
                             .maximum = histogram->maximum,
+                            .clipping = clipping,
                             .levels = (1 << bits) - 1,
                             .best_error = INFINITY};
     try_step(&search, all.lowest, (double)all.step);
@@ -236,7 +253,7 @@ static float weight_step(const float *row, size_t count, int bits, double percen
 static struct quantizer_choice range(const struct quantizer_histogram *histogram, int bits,
                                      double percentile) {
     (void)percentile;
-    return quantizer_calibrate(histogram, bits);
+    return quantizer_calibrate(histogram, bits, 1);
 }
 
 const struct quantizer_calibration calibration_least_squares = {
@@ -246,4 +263,28 @@ const struct quantizer_calibration calibration_least_squares = {
               "ICCV workshops 2019",
     .weight_step = weight_step,
     .range = range,
+};
+
+/*
+ * What is rounded goes up here and down there, so that a convolution averages much of it away; what
+ * is clipped comes in patches, and all to one side. On the published RFDN in 8 bits
+ * (eval/equalize.h, T91) weights of CLIPPED lose dB on Set5.
+ */
+enum { CLIPPED = 30 };
+
+static struct quantizer_choice range_of_equalized(const struct quantizer_histogram *histogram,
+                                                  int bits, double percentile) {
+    (void)percentile;
+    return quantizer_calibrate(histogram, bits, CLIPPED);
+}
+
+const struct quantizer_calibration calibration_equalized = {
+    .name = "equalized",
+    .summary = "channels brought to like importance first; least squares that avoid clipping",
+    .source = "after Nagel et al., Data-free quantization through weight equalization and bias "
+              "correction, ICCV 2019, section 4.1, and Meller et al., Same, same but different, "
+              "ICML 2019",
+    .equalizes = true,
+    .weight_step = weight_step,
+    .range = range_of_equalized,
 };

@@ -2,7 +2,8 @@
 #include <string.h>
 
 const struct quantizer_calibration *const quantizer_calibrations[] = {
-    &calibration_least_squares, &calibration_min_max, &calibration_percentile};
+    &calibration_equalized, &calibration_least_squares, &calibration_min_max,
+    &calibration_percentile};
 const int quantizer_calibration_count =
     (int)(sizeof quantizer_calibrations / sizeof quantizer_calibrations[0]);
 

@@ -14,14 +14,15 @@
  * signed); `percentile` (50 .. 100) counts for the calibration of that name alone. */
 struct quantizer_calibration {
     const char *name, *summary, *source;
+    bool equalizes; /* the channels of the network are scaled before (eval/equalize.h) */
     /* Above 0; of `count` >= 1 finite values. */
     float (*weight_step)(const float *row, size_t count, int bits, double percentile);
     /* Without any value but 0: lowest 0, step 1. */
     struct quantizer_choice (*range)(const struct quantizer_histogram *histogram, int bits,
                                      double percentile);
 };
-extern const struct quantizer_calibration calibration_min_max, calibration_percentile,
-    calibration_least_squares;
+extern const struct quantizer_calibration calibration_equalized, calibration_least_squares,
+    calibration_min_max, calibration_percentile;
 extern const struct quantizer_calibration *const quantizer_calibrations[];
 extern const int quantizer_calibration_count;
 /* NULL: there is none of that name. */

@@ -189,8 +189,8 @@ const struct spec_setting spec_settings[] = {
     {"quantize.activations", SPEC_TEXT, AT(quantization.activations), 0, 0, "own", NULL,
      "quantizer of activations; own: the one that the space names"},
     {"quantize.calibration", SPEC_TEXT, AT(quantization.calibration), 0, 0, "own", NULL,
-     "how the first ranges are found: min_max, percentile or least_squares; own: as each "
-     "quantizer's paper says"},
+     "how the first ranges are found: min_max, percentile, least_squares, or equalized (channels "
+     "brought to like importance before); own: as each quantizer's paper says"},
     {"quantize.percentile", SPEC_REAL, AT(quantization.percentile), 50, 100, "99.99", NULL,
      "of the calibration by percentile: this share of the values lies within the range, in "
      "percent on each side"},

@@ -1,7 +1,10 @@
 /* Preparing trained networks for their bit widths. */
 #include "core/log.h"
+#include "core/random.h"
+#include "eval/observation.h"
 #include "eval/quantize.h"
 #include "ops/branch_weight.h"
+#include "ops/channel_ties.h"
 #include "ops/plan.h"
 #include "ops/quantizer.h"
 #include "tests/support/search_setup.h"
@@ -171,7 +174,7 @@ static void activation_steps_minimize_the_error_of_what_is_observed(void **state
         assert_true(quantizer_histogram_add(histogram, plan_value(plan, site->activation),
                                             network->graph->values[site->activation].shape));
     }
-    struct quantizer_choice choice = quantizer_calibrate(histogram, 4);
+    struct quantizer_choice choice = quantizer_calibrate(histogram, 4, 1);
     assert_true(value_of(parameters, "body.conv3.activation_step_4") == (double)choice.step);
     assert_true(value_of(parameters, "body.conv3.activation_lowest_4") == choice.lowest);
     memory_free(histogram);
@@ -202,6 +205,100 @@ static void branches_become_one_weight(void **state) {
     assert_int_equal(parameters_find(parameters, "head.expand"), -1);
     memory_free(sum);
     parameters_free(parameters);
+    work_close(&work);
+}
+
+/* Root mean square of what quantization does to the output of the network on one batch. */
+static double error_of(const struct work *work, const struct quantizer_calibration *calibration) {
+    struct error error = {0};
+    struct quantize_settings settings = {.calibration = calibration};
+    struct quantize_source source = {
+        work->setup.space, work->architecture, work->trained, &work->sampler, 2, 3};
+    struct parameters *set = quantize_set(&source, &settings, &error);
+    search_setup_need(set != NULL, &error);
+    struct parameters *finished =
+        quantize_finish(work->setup.space, work->architecture, &settings, set, &error);
+    float *outputs[2];
+    size_t count = 0;
+    for (int i = 0; i < 2; i++) {
+        struct network_options options = {.batch = 2,
+                                          .height = 24,
+                                          .width = 24,
+                                          .precision = i ? NETWORK_QUANTIZED : NETWORK_FLOAT,
+                                          .architecture = work->architecture};
+        struct observation observation = {0};
+        search_setup_need(observation_create(&observation, work->setup.space,
+                                             i ? finished : work->trained, &options, &error),
+                          &error);
+        float *high = observation_high(&work->sampler, 2);
+        observation_load(&observation, &work->sampler, high, 7);
+        plan_forward(observation.plan, (struct plan_step){0});
+        int output = observation.network->output;
+        count = shape_floats(observation.network->graph->values[output].shape);
+        outputs[i] = memory_allocate(count * sizeof(float));
+        memcpy(outputs[i], plan_value(observation.plan, output), count * sizeof(float));
+        memory_free(high);
+        observation_free(&observation);
+    }
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += pow((double)outputs[0][i] - (double)outputs[1][i], 2);
+    for (int i = 0; i < 2; i++)
+        memory_free(outputs[i]);
+    parameters_free(finished);
+    parameters_free(set);
+    return sqrt(sum / (double)count);
+}
+
+/* The same network with a factor from 1/8 to 8 on each channel that can have one. */
+static void scale_channels(const struct work *work) {
+    struct error error = {0};
+    struct network_options options = {
+        .batch = 1, .height = 24, .width = 24, .architecture = work->architecture};
+    struct network *network = network_build(work->setup.space, work->trained, &options, &error);
+    search_setup_need(network != NULL, &error);
+    struct channel_ties *ties = channel_ties_create(network->graph, network->output);
+    int classes = channel_ties_count(ties);
+    assert_true(classes > 8);
+    double *factors = memory_allocate((size_t)classes * sizeof *factors);
+    struct random random = random_at(2, RANDOM_STREAM_TEST, 0);
+    for (int k = 0; k < classes; k++)
+        factors[k] = exp2(6 * random_uniform(&random) - 3);
+    channel_ties_scale(ties, network->graph, factors);
+    memory_free(factors);
+    channel_ties_free(ties);
+    network_free(network);
+}
+
+/* A network whose channels are of unlike size loses much by one step for all of them; equalized it
+ * loses as little as if they were alike. */
+static void equalized_channels_do_not_depend_on_their_size(void **state) {
+    (void)state;
+    static const char *const spaces[] = {"space=rfdn_small", "space=mbconv_small"};
+    for (int s = 0; s < 2; s++) {
+        struct work work;
+        work_open(&work, spaces[s], 8);
+        double alike = error_of(&work, &calibration_equalized);
+        scale_channels(&work);
+        double unlike = error_of(&work, &calibration_least_squares);
+        double equalized = error_of(&work, &calibration_equalized);
+        if (!(equalized < 0.6 * unlike && equalized < 1.3 * alike))
+            fail_msg("%s: %g with channels alike; scaled %g, equalized %g", spaces[s], alike,
+                     unlike, equalized);
+        work_close(&work);
+    }
+}
+
+static void half_waves_of_fixed_steps_are_not_equalized(void **state) {
+    (void)state;
+    struct work work;
+    struct error error = {0};
+    struct quantize_settings settings = {.calibration = &calibration_equalized};
+    work_open(&work, "space=quantnas_small", 8);
+    assert_false(quantize_check(work.setup.space, &settings, &error));
+    assert_non_null(strstr(error.text, "\"hwgq\" of activations has a fixed step"));
+    settings.activations = &quantizer_lsq;
+    assert_true(quantize_check(work.setup.space, &settings, &error));
     work_close(&work);
 }
 
@@ -309,6 +406,8 @@ int main(void) {
         cmocka_unit_test(activation_steps_follow_the_data),
         cmocka_unit_test(activation_steps_minimize_the_error_of_what_is_observed),
         cmocka_unit_test(branches_become_one_weight),
+        cmocka_unit_test(equalized_channels_do_not_depend_on_their_size),
+        cmocka_unit_test(half_waves_of_fixed_steps_are_not_equalized),
         cmocka_unit_test(an_input_that_is_not_finite_is_a_sentence),
         cmocka_unit_test(statistics_are_recomputed_only_where_there_are_any),
         cmocka_unit_test(recomputed_statistics_are_those_of_the_data),

@@ -179,7 +179,7 @@ static void check_calibration(float (*draw)(struct random *), int bits) {
         values[i] = draw(&random);
     struct quantizer_histogram *histogram = quantizer_histogram_create();
     assert_true(quantizer_histogram_add(histogram, values, shape_vector(COUNT)));
-    struct quantizer_choice choice = quantizer_calibrate(histogram, bits);
+    struct quantizer_choice choice = quantizer_calibrate(histogram, bits, 1);
 
     double best = INFINITY, span = fmax(histogram->maximum, 0) - fmin(histogram->minimum, 0);
     int levels = (1 << bits) - 1;
@@ -229,7 +229,7 @@ static void calibration_of_half_normal_values_finds_the_optimal_step(void **stat
         values[i] = fmaxf(values[i], 0);
     struct quantizer_histogram *histogram = quantizer_histogram_create();
     assert_true(quantizer_histogram_add(histogram, values, shape_vector(COUNT)));
-    struct quantizer_choice choice = quantizer_calibrate(histogram, 4);
+    struct quantizer_choice choice = quantizer_calibrate(histogram, 4, 1);
     assert_int_equal(choice.lowest, 0);
     assert_true(fabs(choice.step - 0.19325) < 0.004);
     assert_true(fabs(choice.error / quantizer_hwgq_error(4, 0.19325) - 1) < 0.03);
@@ -241,9 +241,9 @@ static void calibration_without_values_gives_step_one(void **state) {
     (void)state;
     struct quantizer_histogram *histogram = quantizer_histogram_create();
     float zeros[3] = {0, 0, 0};
-    assert_true(quantizer_calibrate(histogram, 4).step == 1);
+    assert_true(quantizer_calibrate(histogram, 4, 1).step == 1);
     assert_true(quantizer_histogram_add(histogram, zeros, shape_vector(3)));
-    assert_true(quantizer_calibrate(histogram, 4).step == 1);
+    assert_true(quantizer_calibrate(histogram, 4, 1).step == 1);
     assert_int_equal(histogram->zeros, 3);
     memory_free(histogram);
 }

@@ -205,9 +205,9 @@ static const struct bad bad_specs[] = {
     {"quantize: {activations: noise}\n",
      "spec.yaml:1:25: the quantizer \"noise\" is not for activations; see `tamis list "
      "quantizers`"},
-    {"quantize: {calibration: squares}\n",
-     "spec.yaml:1:25: unknown calibration \"squares\"; it is one of own, least_squares, min_max, "
-     "percentile"},
+    {"quantize: {calibration: squares}\n", "spec.yaml:1:25: unknown calibration \"squares\"; it is "
+                                           "one of own, equalized, least_squares, min_max, "
+                                           "percentile"},
     {"quantize: {calibration: minmax}\n",
      "spec.yaml:1:25: unknown calibration \"minmax\"; did you mean \"min_max\"?"},
     {"quantize: {granularity: layer}\n",
