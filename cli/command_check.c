@@ -8,6 +8,8 @@
 #include "core/log.h"
 #include "results/units.h"
 #include "spaces/cost.h"
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,8 +267,12 @@ static bool check(const struct options *options, const struct spec *spec, const 
     } else if (ok) {
         printf("%s is a good %s: space \"%s\", scale %d\n", path, is_space ? "space" : "spec",
                space_name(space), spec->scale);
-        printf("%.15g architectures, %d slots, %d choices in them\n", facts.architectures,
-               facts.slots->count, facts.slots->entry_count);
+        if (isinf(facts.architectures))
+            printf("more than %.0e", DBL_MAX);
+        else
+            printf("%.15g", facts.architectures);
+        printf(" architectures, %d slots, %d choices in them\n", facts.slots->count,
+               facts.slots->entry_count);
         print_cost(&facts);
         print_memory(&facts, is_space);
         print_data(&facts);

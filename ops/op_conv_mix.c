@@ -9,6 +9,7 @@
  * Convolutions are of stride 1, without dilation, and keep the size of their input.
  */
 #include "ops/op_conv_mix.h"
+#include "core/memory.h"
 #include "ops/block_sum.h"
 #include "ops/elementwise.h"
 #include "ops/kernel_product.h"
@@ -129,29 +130,67 @@ static size_t kernels_scratch(const struct conv2d_shape *shape, enum op_pass pas
     return data > weight ? data : weight;
 }
 
+/* What is different among the kernels of one input. */
+enum kernel_number { KERNEL_ROWS, KERNEL_COLUMNS, KERNEL_GROUPS, KERNEL_NUMBERS };
+
+static int number_of(const struct op_call *call, int term, enum kernel_number number) {
+    const int *field = field_of(call, term);
+    if (number == KERNEL_GROUPS) return groups_of(call, field);
+    struct shape shape = kernel_shape(call, field);
+    return number == KERNEL_ROWS ? shape.h : shape.w;
+}
+
+/* The different numbers of the convolutions of a value; returns how many there are. */
+static int list_numbers(const struct op_call *call, int value, enum kernel_number number,
+                        int *numbers) {
+    int count = 0;
+    for (int t = 0; t < count_terms(call); t++) {
+        const int *field = field_of(call, t);
+        if (field[CONV_MIX_WEIGHT] < 0 || field[CONV_MIX_VALUE] != value) continue;
+        int known = 0;
+        numbers[count] = number_of(call, t, number);
+        while (numbers[known] != numbers[count])
+            known++;
+        count += known == count;
+    }
+    return count;
+}
+
+/* Whether a term is the first convolution of its input. */
+static bool is_first_of_value(const struct op_call *call, int term) {
+    for (int t = 0; t < term; t++)
+        if (field_of(call, t)[CONV_MIX_WEIGHT] >= 0 &&
+            field_of(call, t)[CONV_MIX_VALUE] == field_of(call, term)[CONV_MIX_VALUE])
+            return false;
+    return field_of(call, term)[CONV_MIX_WEIGHT] >= 0;
+}
+
 /* Which terms run together depends on what is switched off: rows of any term with columns of any
  * other of the same input, and with any divisor of a third one's groups. */
 static size_t work_bytes(const struct op_call *call, enum op_pass pass) {
-    int count = count_terms(call);
+    int terms = count_terms(call), counts[KERNEL_NUMBERS], *numbers[KERNEL_NUMBERS];
     size_t most = 0;
-    for (int i = 0; i < count * count * count; i++) {
-        const int *rows = field_of(call, i % count);
-        const int *columns = field_of(call, i / count % count);
-        const int *grouped = field_of(call, i / count / count);
-        int value = rows[CONV_MIX_VALUE];
-        if (rows[CONV_MIX_WEIGHT] < 0 || columns[CONV_MIX_WEIGHT] < 0 ||
-            grouped[CONV_MIX_WEIGHT] < 0 || columns[CONV_MIX_VALUE] != value ||
-            grouped[CONV_MIX_VALUE] != value)
-            continue;
-        int groups = groups_of(call, grouped);
-        for (int part = 1; part <= groups; part++) {
-            if (groups % part != 0) continue;
-            struct conv2d_shape shape = describe(call, value, kernel_shape(call, rows).h,
-                                                 kernel_shape(call, columns).w, part);
-            size_t bytes = kernels_scratch(&shape, pass);
-            most = bytes > most ? bytes : most;
+    numbers[0] = memory_allocate(KERNEL_NUMBERS * (size_t)terms * sizeof *numbers[0]);
+    for (int n = 1; n < KERNEL_NUMBERS; n++)
+        numbers[n] = numbers[n - 1] + terms;
+    for (int t = 0; t < terms; t++) {
+        if (!is_first_of_value(call, t)) continue;
+        int value = field_of(call, t)[CONV_MIX_VALUE];
+        for (int n = 0; n < KERNEL_NUMBERS; n++)
+            counts[n] = list_numbers(call, value, (enum kernel_number)n, numbers[n]);
+        for (int i = 0; i < counts[0] * counts[1] * counts[2]; i++) {
+            int rows = numbers[KERNEL_ROWS][i % counts[0]];
+            int columns = numbers[KERNEL_COLUMNS][i / counts[0] % counts[1]];
+            int groups = numbers[KERNEL_GROUPS][i / counts[0] / counts[1]];
+            for (int part = 1; part <= groups; part++) {
+                if (groups % part != 0) continue;
+                struct conv2d_shape shape = describe(call, value, rows, columns, part);
+                size_t bytes = kernels_scratch(&shape, pass);
+                most = bytes > most ? bytes : most;
+            }
         }
     }
+    memory_free(numbers[0]);
     return most;
 }
 

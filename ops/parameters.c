@@ -9,14 +9,6 @@ enum { PARAMETER_ALIGN = 16 }; /* floats */
 static const char *const kind_names[PARAMETER_KINDS] = {"a weight", "an architecture parameter",
                                                         "a state tensor"};
 
-/* FNV-1a: spreads names over the table, and keys each tensor's own random numbers. */
-static uint64_t name_hash(const char *name) {
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-    return hash;
-}
-
 struct parameters *parameters_create(void) {
     return memory_allocate(sizeof(struct parameters));
 }
@@ -28,35 +20,13 @@ void parameters_free(struct parameters *parameters) {
         memory_free(parameters->gradients[kind]);
     }
     memory_free(parameters->items);
-    memory_free(parameters->table);
+    name_index_free(&parameters->index);
     arena_free(&parameters->arena);
     memory_free(parameters);
 }
 
-/* The slot of the table that holds `name`, or the empty one where it belongs. Slots hold index + 1.
- */
-static size_t table_slot(const struct parameters *parameters, const char *name) {
-    size_t slot = (size_t)name_hash(name) & (parameters->table_size - 1);
-    while (parameters->table[slot] &&
-           strcmp(parameters->items[parameters->table[slot] - 1].name, name) != 0) {
-        slot = (slot + 1) & (parameters->table_size - 1);
-    }
-    return slot;
-}
-
-static void table_grow(struct parameters *parameters) {
-    if (parameters->table_size > 2 * (parameters->count + 1)) return;
-    memory_free(parameters->table);
-    parameters->table_size = parameters->table_size ? parameters->table_size * 2 : 64;
-    parameters->table = memory_allocate(parameters->table_size * sizeof(int));
-    for (size_t i = 0; i < parameters->count; i++) {
-        parameters->table[table_slot(parameters, parameters->items[i].name)] = (int)i + 1;
-    }
-}
-
 int parameters_find(const struct parameters *parameters, const char *name) {
-    if (!parameters->table_size) return -1;
-    return parameters->table[table_slot(parameters, name)] - 1;
+    return name_index_find(&parameters->index, name);
 }
 
 static bool is_allocated(const struct parameters *parameters) {
@@ -86,8 +56,6 @@ int parameters_add(struct parameters *parameters, const char *name,
                   "the tensor \"%s\" is not among the parameters of this network", name);
         return -1;
     }
-    table_grow(parameters);
-    size_t slot = table_slot(parameters, name);
     memory_grow(parameters->items, parameters->count, parameters->capacity);
     struct shape shape = wanted->shape;
     struct parameter *item = &parameters->items[parameters->count];
@@ -103,8 +71,8 @@ int parameters_add(struct parameters *parameters, const char *name,
     };
     parameters->sizes[wanted->kind] +=
         (item->size + PARAMETER_ALIGN - 1) / PARAMETER_ALIGN * PARAMETER_ALIGN;
-    parameters->table[slot] = (int)++parameters->count;
-    return (int)parameters->count - 1;
+    name_index_add(&parameters->index, item->name, (int)parameters->count);
+    return (int)parameters->count++;
 }
 
 void parameters_allocate(struct parameters *parameters) {

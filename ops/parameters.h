@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/memory.h"
+#include "core/name_index.h"
 #include "core/safetensors.h"
 #include "ops/op.h"
 
@@ -33,9 +34,7 @@ struct parameters {
     float *values[PARAMETER_KINDS];    /* NULL before parameters_allocate */
     float *gradients[PARAMETER_KINDS]; /* NULL for PARAMETER_STATE */
     struct arena arena;
-    /* hash index by name */
-    int *table;
-    size_t table_size;
+    struct name_index index; /* of `items` */
 };
 
 struct parameters *parameters_create(void);

@@ -41,7 +41,7 @@ struct plan_tensor {
     int begin, end; /* first and last time at which it is written or read; end < 0: never there */
     int written;    /* when it is added to for the first time; PLAN_NEVER: not at all */
     int buffer;     /* -1: none */
-    int sharer;     /* next tensor in the same buffer, -1 for the last */
+    int sharer;     /* next tensor in the same buffer, -1 for the last; see may_share */
 };
 enum { PLAN_NEVER = 1 << 30 };
 enum plan_tensor_kind { TENSOR_VALUE, TENSOR_AGAIN, TENSOR_GRADIENT, TENSOR_KINDS };
@@ -56,7 +56,7 @@ struct plan {
     int task_count;
     struct plan_tensor *tensors; /* [TENSOR_KINDS][values of the graph] */
     struct layout_buffer *buffers;
-    int *buffer_tensor; /* the first tensor of each buffer, -1 for saved and scratch */
+    int *buffer_tensor; /* the last tensor of each buffer, -1 for saved and scratch */
     size_t buffer_count, buffer_capacity, buffer_tensor_capacity;
     bool *is_written; /* of each value: its gradient has a value in this backward pass */
     /* Of each branch: its own switch, and whether it and all around it are on. */

@@ -25,33 +25,35 @@ static int compare_size(const void *first, const void *second) {
  * whole.
  */
 
-enum { GROUP_SIZE = 64 };
+enum { GROUP_SIZE = 128 };
 
 struct group {
-    const struct layout_buffer *items[GROUP_SIZE];
+    const struct layout_buffer **items; /* of GROUP_SIZE */
     int count;
     int first_begin, last_begin, first_end, last_end; /* over the lifetimes of the group */
-    size_t behind;                                    /* where the last of its bytes ends */
+    size_t first, behind;                             /* where its bytes begin and end */
     size_t gap;                                       /* the widest room between its buffers */
 };
 
 struct groups {
-    struct group **items;
+    struct group *items;
     size_t count, capacity;
 };
 
-static void add_group(struct groups *groups, size_t at) {
+static struct group *add_group(struct groups *groups, size_t at) {
     memory_grow(groups->items, groups->count, groups->capacity);
-    memmove(groups->items + at + 1, groups->items + at,
-            (groups->count - at) * sizeof *groups->items);
-    groups->items[at] = memory_allocate(sizeof **groups->items);
+    struct group *group = &groups->items[at];
+    memmove(group + 1, group, (groups->count - at) * sizeof *group);
+    *group = (struct group){.items = memory_allocate(GROUP_SIZE * sizeof *group->items)};
     groups->count++;
+    return group;
 }
 
 static void summarize(struct group *group) {
     const struct layout_buffer *first = group->items[0];
     group->first_begin = group->last_begin = first->begin;
     group->first_end = group->last_end = first->end;
+    group->first = first->offset;
     group->behind = first->offset + aligned(first->bytes);
     group->gap = 0;
     for (int i = 1; i < group->count; i++) {
@@ -73,7 +75,7 @@ static bool find_room(const struct group *group, const struct layout_buffer *buf
     if (group->first_begin > buffer->end || group->last_end < buffer->begin) return false;
     bool all_live = group->last_begin <= buffer->end && group->first_end >= buffer->begin;
     if (all_live && group->gap < bytes) {
-        if (group->items[0]->offset >= *offset + bytes) return true;
+        if (group->first >= *offset + bytes) return true;
         if (group->behind > *offset) *offset = group->behind;
         return false;
     }
@@ -87,22 +89,25 @@ static bool find_room(const struct group *group, const struct layout_buffer *buf
     return false;
 }
 
+/* Moves the upper half of a full group into a new one behind it. */
+static void split(struct groups *groups, size_t at) {
+    struct group *upper = add_group(groups, at + 1), *lower = &groups->items[at];
+    upper->count = lower->count = GROUP_SIZE / 2;
+    memcpy(upper->items, lower->items + GROUP_SIZE / 2, GROUP_SIZE / 2 * sizeof *upper->items);
+    summarize(upper);
+    summarize(lower);
+}
+
 static void insert(struct groups *groups, const struct layout_buffer *buffer) {
-    size_t at = groups->count;
-    while (at > 0 && groups->items[at - 1]->items[0]->offset > buffer->offset)
-        at--;
-    if (at > 0) at--;
     if (!groups->count) add_group(groups, 0);
-    struct group *group = groups->items[at];
-    if (group->count == GROUP_SIZE) {
-        add_group(groups, at + 1);
-        struct group *upper = groups->items[at + 1];
-        upper->count = group->count = GROUP_SIZE / 2;
-        memcpy(upper->items, group->items + GROUP_SIZE / 2, sizeof upper->items / 2);
-        summarize(upper);
-        summarize(group);
-        if (upper->items[0]->offset <= buffer->offset) group = upper;
+    size_t at = groups->count - 1;
+    while (at > 0 && groups->items[at].first > buffer->offset)
+        at--;
+    if (groups->items[at].count == GROUP_SIZE) {
+        split(groups, at);
+        if (groups->items[at + 1].first <= buffer->offset) at++;
     }
+    struct group *group = &groups->items[at];
     int slot = group->count++;
     for (; slot > 0 && group->items[slot - 1]->offset > buffer->offset; slot--)
         group->items[slot] = group->items[slot - 1];
@@ -128,13 +133,13 @@ size_t layout_place(struct layout_buffer *buffers, size_t count, bool unshared) 
         struct layout_buffer *buffer = order[i];
         size_t bytes = aligned(buffer->bytes), offset = 0;
         for (size_t g = 0; g < placed.count; g++)
-            if (find_room(placed.items[g], buffer, bytes, &offset)) break;
+            if (find_room(&placed.items[g], buffer, bytes, &offset)) break;
         buffer->offset = offset;
         insert(&placed, buffer);
         if (offset + bytes > total) total = offset + bytes;
     }
     for (size_t g = 0; g < placed.count; g++)
-        memory_free(placed.items[g]);
+        memory_free(placed.items[g].items);
     memory_free(placed.items);
     memory_free(order);
     return total;

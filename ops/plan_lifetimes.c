@@ -182,15 +182,21 @@ static void add_tensor(struct plan *plan, struct plan_tensor *tensor, int value)
 /*
  * Whether a tensor that is made at its `begin` from `source` may lie in the source's buffer. With
  * `changes` what it holds is not what the source held, so that nothing else there may be read any
- * more; without, everything there must stay as it is for as long as anything is read.
+ * more; without, everything there must stay as it is for as long as anything is read. As buffers
+ * are filled in the order of time, what is not read any more is taken off the buffer's list.
  */
-static bool may_share(const struct plan *plan, const struct plan_tensor *tensor,
+static bool may_share(struct plan *plan, const struct plan_tensor *tensor,
                       const struct plan_tensor *source, bool changes) {
     int time = tensor->begin;
     if (changes && source->end > time) return false;
-    for (int i = plan->buffer_tensor[source->buffer]; i >= 0; i = plan->tensors[i].sharer) {
-        const struct plan_tensor *other = &plan->tensors[i];
-        if (other->end < time || (other == source && other->end == time)) continue;
+    for (int *link = &plan->buffer_tensor[source->buffer]; *link >= 0;) {
+        struct plan_tensor *other = &plan->tensors[*link];
+        if (other->end < time) {
+            *link = other->sharer;
+            continue;
+        }
+        link = &other->sharer;
+        if (other == source && other->end == time) continue;
         if (changes || other->written <= tensor->end || tensor->written <= other->end) return false;
     }
     return true;

@@ -33,10 +33,15 @@ static const struct slot *slot_at(const struct architecture *architecture, int s
 
 int architecture_candidate(const struct architecture *architecture, int slot) {
     const struct slot *at = slot_at(architecture, slot);
-    int candidate = at->candidate_count - 1;
-    while (candidate > 0 && at->candidates[candidate].first > architecture->entries[slot])
-        candidate--;
-    return candidate;
+    int low = 0, high = at->candidate_count; /* the candidate is in low .. high - 1 */
+    while (high - low > 1) {
+        int middle = (low + high) / 2;
+        if (at->candidates[middle].first > architecture->entries[slot])
+            high = middle;
+        else
+            low = middle;
+    }
+    return low;
 }
 
 int architecture_bits(const struct architecture *architecture, int slot) {

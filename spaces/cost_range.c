@@ -38,16 +38,21 @@ static struct cost part_cost(const struct part *part, const struct architecture 
                       : cost_of_tensor_in(part->tensor, architecture);
 }
 
-/* Sets the entries that an index into a table stands for; false when the part is not there. */
+/* Sets the entries that an index into a table stands for; false when a part of this condition,
+ * whose variable is `there`, is not. */
 static bool set_entries(const struct presence *presence, const struct scope *scope, size_t index,
-                        int there, struct architecture *architecture) {
+                        const struct condition *condition, int there,
+                        struct architecture *architecture) {
     bool is_there = true;
     for (int i = scope->count - 1; i >= 0; i--) {
         int variable = scope->variables[i], size = presence_size(presence, variable);
         int value = (int)(index % (size_t)size), slot = presence_slot(presence, variable);
         index /= (size_t)size;
-        if (variable == there) is_there = value == 1;
-        if (slot >= 0) architecture->entries[slot] = value;
+        if (variable == there) is_there = is_there && value == 1;
+        if (slot < 0) continue;
+        architecture->entries[slot] = value;
+        if (condition && slot == condition->slot)
+            is_there = is_there && presence_leads_to(presence, condition, value);
     }
     return is_there;
 }
@@ -81,7 +86,7 @@ static void add_part(struct presence *presence, const struct part *part, enum co
     for (int i = 0; i < scope.count; i++)
         size *= (size_t)presence_size(presence, scope.variables[i]);
     for (size_t i = 0; i < size; i++)
-        if (set_entries(presence, &scope, i, there, architecture))
+        if (set_entries(presence, &scope, i, condition, there, architecture))
             table[i] = cost_value(part_cost(part, architecture), kind);
 }
 

@@ -22,7 +22,9 @@ static double allowed(const struct presence *presence, bool is_allowed) {
     return is_allowed;
 }
 
-static bool entry_leads_to(const struct slot *slot, const struct condition *condition, int entry) {
+bool presence_leads_to(const struct presence *presence, const struct condition *condition,
+                       int entry) {
+    const struct slot *slot = &presence->slots->items[condition->slot];
     int begin = slot->candidates[condition->first].first;
     const struct slot_candidate *last = &slot->candidates[condition->last];
     return entry >= begin && entry < last->first + last->bits_count;
@@ -38,7 +40,7 @@ static void constrain(struct presence *presence, int variable, int outer,
     for (int entry = 0; table && entry < slot->entry_count; entry++)
         for (int value = 0; value < 2; value++)
             for (int o = 0; o < outers; o++) {
-                bool holds = entry_leads_to(slot, condition, entry) && (outer < 0 || o == 1);
+                bool holds = presence_leads_to(presence, condition, entry) && (outer < 0 || o == 1);
                 table[(entry * 2 + value) * outers + o] = allowed(presence, holds == (value == 1));
             }
 }

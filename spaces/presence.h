@@ -35,6 +35,9 @@ void presence_free(struct presence *presence);
 int presence_of_slot(const struct presence *presence, int slot);
 /* The variable of a condition, made when it is new; -1: it always holds. */
 int presence_of(struct presence *presence, const struct condition *condition);
+/* True if this entry of the condition's slot is one for which it can hold. */
+bool presence_leads_to(const struct presence *presence, const struct condition *condition,
+                       int entry);
 int presence_slot(const struct presence *presence, int variable); /* -1: of a condition */
 int presence_size(const struct presence *presence, int variable);
 /* Lets slots that are not there have their first entry alone, to count architectures. */

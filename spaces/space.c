@@ -340,6 +340,7 @@ void space_free(struct space *space) {
     include_free(&space->include);
     arena_free(&space->arena);
     memory_free(space->slots.items);
+    name_index_free(&space->slot_index);
     memory_free(space->text);
     memory_free(space->path);
     memory_free(space);

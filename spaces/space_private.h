@@ -49,6 +49,7 @@ struct space {
     enum activation_quantizer activations;
     uint32_t checksum;
     struct slots slots;
+    struct name_index slot_index;
     struct arena arena; /* of the slots */
 };
 

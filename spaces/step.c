@@ -327,8 +327,8 @@ static bool read_candidates(struct template *template, struct step *step,
         return error_at(error, ERROR_SPEC, among->position,
                         "there is no choice \"%s\" under \"choices\"", among->text);
     }
-    step->candidates = step_list_read(template, among, "\"among\"", error);
-    return step->candidates && candidate_names_set(template, step->candidates, error);
+    step->candidates = candidate_list_read(template, among, "\"among\"", error);
+    return step->candidates != NULL;
 }
 
 static bool check_default(const struct yaml_node *key, const struct yaml_node *value, bool *good,
@@ -494,6 +494,17 @@ struct step_list *step_list_read(struct template *template, const struct yaml_no
             good = false;
     }
     return good ? list : NULL;
+}
+
+struct step_list *candidate_list_read(struct template *template, const struct yaml_node *node,
+                                      const char *what, struct error *error) {
+    if (node->kind == YAML_LIST && node->count > CHOICE_MAX_CANDIDATES) {
+        error_at(error, ERROR_SPEC, node->position, "%s has %d candidates; at most %d are possible",
+                 what, node->count, CHOICE_MAX_CANDIDATES);
+        return NULL;
+    }
+    struct step_list *list = step_list_read(template, node, what, error);
+    return list && candidate_names_set(template, list, error) ? list : NULL;
 }
 
 struct step_list *step_body_read(struct template *template, const struct yaml_node *node,

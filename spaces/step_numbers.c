@@ -14,6 +14,10 @@ static bool check_values(const struct yaml_node *values, struct error *error) {
                         "\"choose\" needs a list of values here, not %s",
                         values->kind == YAML_LIST ? "an empty one"
                                                   : yaml_describe(values, found, sizeof found));
+    if (values->count > CHOICE_MAX_CANDIDATES)
+        return error_at(error, ERROR_SPEC, values->position,
+                        "\"choose\" has %d values; at most %d are possible", values->count,
+                        CHOICE_MAX_CANDIDATES);
     for (int i = 0; i < values->count; i++) {
         const struct yaml_node *item = values->items[i];
         if (item->kind == YAML_MAP || item->kind == YAML_NULL)
@@ -161,10 +165,10 @@ static int count_combinations(struct step *step, const struct yaml_node *map, st
                      "only one value of \"%s\" can be chosen when its choice is tied", step->word);
             return 0;
         }
-        if (count > STEP_MAX_COMBINATIONS) {
+        if (count > CHOICE_MAX_CANDIDATES) {
             error_at(error, ERROR_SPEC, map->items[i]->position,
                      "the choices of \"%s\" have more than %d combinations", step->word,
-                     STEP_MAX_COMBINATIONS);
+                     CHOICE_MAX_CANDIDATES);
             return 0;
         }
     }

@@ -4,8 +4,6 @@
 
 #include "spaces/template.h"
 
-enum { STEP_MAX_COMBINATIONS = 256 };
-
 /* The map {choose: [...], tie: ...} as it stands in a file; all nodes are the document's. */
 struct number_choice {
     const struct yaml_node *values; /* a list of at least one scalar or list, none of them twice */

@@ -4,15 +4,13 @@
 #include <string.h>
 
 struct block *template_block(const struct template *template, const char *name) {
-    for (int i = 0; i < template->block_count; i++)
-        if (strcmp(template->blocks[i].name, name) == 0) return &template->blocks[i];
-    return NULL;
+    int index = name_index_find(&template->block_index, name);
+    return index < 0 ? NULL : &template->blocks[index];
 }
 
 struct choice *template_choice(const struct template *template, const char *name) {
-    for (int i = 0; i < template->choice_count; i++)
-        if (strcmp(template->choices[i].name, name) == 0) return &template->choices[i];
-    return NULL;
+    int index = name_index_find(&template->choice_index, name);
+    return index < 0 ? NULL : &template->choices[index];
 }
 
 bool choice_read(struct template *template, struct choice *choice, struct error *error) {
@@ -21,9 +19,7 @@ bool choice_read(struct template *template, struct choice *choice, struct error 
     choice->state = 1;
     char what[128];
     snprintf(what, sizeof what, "the choice \"%.80s\"", choice->name);
-    choice->candidates = step_list_read(template, choice->node, what, error);
-    if (choice->candidates && !candidate_names_set(template, choice->candidates, error))
-        choice->candidates = NULL;
+    choice->candidates = candidate_list_read(template, choice->node, what, error);
     choice->state = 2;
     return true;
 }
@@ -107,6 +103,7 @@ static void read_names(struct template *template, const struct yaml_node *blocks
         struct block *block = &template->blocks[template->block_count++];
         block->name = blocks->keys[i]->text;
         block->position = blocks->keys[i]->position;
+        name_index_add(&template->block_index, block->name, i);
     }
     int choice_count = choices ? choices->count : 0;
     template->choices =
@@ -115,6 +112,7 @@ static void read_names(struct template *template, const struct yaml_node *blocks
         struct choice *choice = &template->choices[template->choice_count++];
         choice->name = choices->keys[i]->text;
         choice->node = choices->items[i];
+        name_index_add(&template->choice_index, choice->name, i);
     }
 }
 
@@ -277,5 +275,7 @@ bool template_read(struct template *template, const struct yaml_node *root, stru
 }
 
 void template_free(struct template *template) {
+    name_index_free(&template->block_index);
+    name_index_free(&template->choice_index);
     arena_free(&template->arena);
 }

@@ -2,10 +2,14 @@
 #ifndef TAMIS_SPACES_TEMPLATE_H
 #define TAMIS_SPACES_TEMPLATE_H
 
+#include "core/name_index.h"
 #include "core/yaml.h"
 #include "ops/op.h"
 
 enum step_kind { STEP_OPERATION, STEP_SEQUENCE, STEP_REPEAT, STEP_CHOOSE, STEP_BLOCK };
+
+/* More candidates of one choice are refused. */
+enum { CHOICE_MAX_CANDIDATES = 256 };
 
 /* `key: value` of a step, where the value is an attribute of the operation or a block's parameter.
  */
@@ -84,6 +88,7 @@ struct template {
     int block_count;
     struct choice *choices;
     int choice_count;
+    struct name_index block_index, choice_index;
     struct step_list *network;
     int step_count;
     struct arena arena;
@@ -111,6 +116,9 @@ struct step_list *step_list_read(struct template *template, const struct yaml_no
 /* The same for steps that follow each other: with labels. */
 struct step_list *step_body_read(struct template *template, const struct yaml_node *node,
                                  const char *what, struct error *error);
+/* The same for the candidates of a choice: each with its unique name. */
+struct step_list *candidate_list_read(struct template *template, const struct yaml_node *node,
+                                      const char *what, struct error *error);
 /* Gives each candidate of a list its unique name. */
 bool candidate_names_set(struct template *template, struct step_list *candidates,
                          struct error *error);

@@ -21,7 +21,7 @@ static bool check_limits(struct walk *walk, const struct step *step) {
     if (walk->depth > WALK_MAX_DEPTH)
         error_at(walk->error, ERROR_SPEC, step->position, "blocks are nested more than %d deep",
                  WALK_MAX_DEPTH);
-    else if (walk->network->graph->node_count > WALK_MAX_NODES)
+    else if (walk->finding && walk->network->graph->node_count > WALK_MAX_NODES)
         error_at(walk->error, ERROR_SPEC, step->position,
                  "the network has more than %d operations, which is too many", WALK_MAX_NODES);
     else if (walk->steps > WALK_MAX_STEPS)
@@ -39,7 +39,8 @@ static bool check_limits(struct walk *walk, const struct step *step) {
 
 void walk_name_values(struct walk *walk, struct scope *scope, const char *name, const int *values,
                       int count) {
-    struct named_values *named = &scope->names[scope->name_count++];
+    struct named_values *named = &scope->names[scope->name_count];
+    name_index_add(&scope->index, name, scope->name_count++);
     named->name = name;
     named->count = count;
     named->values = arena_allocate(&walk->arena, (size_t)(count + 1) * sizeof *named->values);
@@ -72,6 +73,7 @@ static int walk_list(struct walk *walk, const struct scope *outer, const struct 
         if (step->name) walk_name_values(walk, &scope, step->name, &output, 1);
         scope.previous = output;
     }
+    name_index_free(&scope.index);
     return walk->stopped ? -1 : scope.previous;
 }
 
@@ -166,6 +168,12 @@ static int walk_op_step(struct walk *walk, struct scope *scope, const struct ste
         return walk_fail(walk, step);
     for (int i = 0; i < input_count; i++)
         if (inputs[i] < 0) return -1;
+    if (input_count > WALK_MAX_INPUTS) {
+        error_at(walk_error(walk, step), ERROR_SPEC, step->position,
+                 "\"%s\" takes %d inputs; at most %d are possible", step->word, input_count,
+                 WALK_MAX_INPUTS);
+        return walk_fail(walk, step);
+    }
     const struct op *op = step->op;
     if (input_count < op->minimum_inputs ||
         (op->maximum_inputs >= 0 && input_count > op->maximum_inputs)) {

@@ -7,12 +7,13 @@
 #include "spaces/network.h"
 #include "spaces/space_private.h"
 
-/* More than this is refused in a sentence: nodes of a graph, steps looked at, blocks in blocks,
- * repetitions of one `repeat`. */
+/* More than this is refused in a sentence: nodes of the supernet when the space is read, steps
+ * looked at, blocks in blocks, inputs of one step, repetitions of one `repeat`. */
 enum {
     WALK_MAX_NODES = 20000,
     WALK_MAX_STEPS = 100000,
     WALK_MAX_DEPTH = 200,
+    WALK_MAX_INPUTS = 4096,
     WALK_MAX_TIMES = 1000,
     WALK_MAX_WIDTH = 65536
 };
@@ -49,7 +50,8 @@ struct scope {
     int input, previous;
     struct named_values *names;
     int name_count;
-    int at; /* index of the step being walked */
+    struct name_index index; /* of `names` */
+    int at;                  /* index of the step being walked */
     const struct expression_names *environment;
 };
 
@@ -82,8 +84,6 @@ struct walk {
     bool stopped; /* a limit was passed */
     int depth;
     long steps;
-    int next_slot; /* the search for a slot by name begins here */
-    bool has_ties; /* a tied choice was met */
     const char *block_path,
         *repeat_path; /* of the innermost block and repetition, with a dot; "" */
     size_t slot_capacity, site_capacity, tensor_capacity, branch_capacity;

@@ -47,9 +47,10 @@ static bool report_unknown_from(struct walk *walk, const struct scope *scope,
 }
 
 static const struct named_values *find_values(const struct scope *scope, const char *name) {
-    for (; scope; scope = scope->outer)
-        for (int i = scope->name_count - 1; i >= 0; i--) /* most often a step just before */
-            if (strcmp(scope->names[i].name, name) == 0) return &scope->names[i];
+    for (; scope; scope = scope->outer) {
+        int index = name_index_find(&scope->index, name);
+        if (index >= 0) return &scope->names[index];
+    }
     return NULL;
 }
 

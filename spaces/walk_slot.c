@@ -56,6 +56,7 @@ static int add_slot(struct walk *walk, const struct slot_request *request, const
                       .owner = -1,
                       .position = request->step->position};
     slots->entry_count += entries;
+    name_index_add(&space->slot_index, slots->items[slots->count].name, slots->count);
     return slots->count++;
 }
 
@@ -73,12 +74,6 @@ static bool has_same_candidates(const struct slot *slot, const struct slot_reque
             same = candidate->bits[j] == request->bits->values[j];
     }
     return same;
-}
-
-static int index_of(const struct slots *slots, const char *name, int from) {
-    for (int i = from; i < slots->count; i++)
-        if (strcmp(slots->items[i].name, name) == 0) return i;
-    return -1;
 }
 
 /* A shared slot that was found before, or -1. */
@@ -113,15 +108,9 @@ const char *walk_tie(struct walk *walk, const struct tie *tie) {
 
 int walk_slot(struct walk *walk, const struct slot_request *request) {
     const char *name = request->tie ? request->tie : request->path;
-    if (walk->finding) {
-        walk->has_ties = walk->has_ties || request->tie;
-        int known = walk->has_ties ? index_of(&walk->finding->slots, name, 0) : -1;
-        return known >= 0 ? meet_again(walk, request, known) : add_slot(walk, request, name);
-    }
-    /* A walk meets slots in the order in which they were found, but for the shared ones. */
-    const struct slots *slots = &walk->space->slots;
-    int index = index_of(slots, name, request->tie ? 0 : walk->next_slot);
-    if (index >= 0 && !request->tie) walk->next_slot = index + 1;
+    int index = name_index_find(&walk->space->slot_index, name);
+    if (walk->finding)
+        return index < 0 ? add_slot(walk, request, name) : meet_again(walk, request, index);
     if (index >= 0) return index;
     error_at(walk_error(walk, request->step), ERROR_FAILED, request->step->position,
              "the slot \"%s\" was not there when the space was read", name);
