@@ -148,6 +148,9 @@ struct op {
     /* Adds what computes the output to an ONNX model; false with a sentence where these settings
      * have no such form. NULL: the operation has none. */
     bool (*onnx)(struct onnx_call *call);
+    /* Of operations with takes_inactive, where cost depends on which inputs are there in this call;
+     * with all of them the same. NULL: it does not. */
+    struct op_cost (*active_cost)(const struct op_call *call);
     enum op_channels channels;
     /* Pixels that lie farther apart than a kernel meet: statistics over the image, windows at fixed
      * places. Such a network cannot run in tiles without a difference (eval/reach.h). */

@@ -582,6 +582,22 @@ static struct op_cost conv_mix_cost(const double *attribute, const struct shape 
     return (struct op_cost){.macs = attribute[1]};
 }
 
+static double convolution_macs(const struct op_call *call, int weight) {
+    if (weight < 0 || !call->input[weight]) return 0;
+    return (double)shape_elements(call->input_shape[weight]) * call->output_shape.h *
+           call->output_shape.w;
+}
+
+static struct op_cost conv_mix_active_cost(const struct op_call *call) {
+    struct op_cost cost = {0};
+    for (int t = 0; t < count_terms(call); t++) {
+        const int *field = field_of(call, t);
+        cost.macs += convolution_macs(call, field[CONV_MIX_WEIGHT]) +
+                     convolution_macs(call, field[CONV_MIX_BEFORE]);
+    }
+    return cost;
+}
+
 static const struct op_attribute attributes[] = {
     {.name = "out",
      .kind = ATTRIBUTE_INTEGER,
@@ -611,5 +627,6 @@ const struct op op_conv_mix = {
     .forward = conv_mix_forward,
     .backward = conv_mix_backward,
     .cost = conv_mix_cost,
+    .active_cost = conv_mix_active_cost,
     .backward_needs = OP_NEEDS_ALL_INPUTS,
 };

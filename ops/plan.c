@@ -87,6 +87,13 @@ static void call_op(struct plan *plan, struct plan_node *planned,
     if (plan->is_timed) planned->seconds += clock_seconds() - start;
 }
 
+/* Of the last pass of a node; branches that are off do not count. */
+static double executed_macs(const struct plan_node *planned) {
+    const struct op_call *call = &planned->call;
+    const struct op *op = planned->node->op;
+    return op->active_cost ? op->active_cost(call).macs * call->output_shape.n : planned->macs;
+}
+
 static void run_forward(struct plan *plan, struct plan_node *planned, struct plan_step step,
                         bool is_again) {
     const struct graph_node *node = planned->node;
@@ -110,7 +117,7 @@ void plan_forward(struct plan *plan, struct plan_step step) {
         if (!plan->branch_runs[planned->node->branch]) continue;
         run_forward(plan, planned, step, false);
         plan->executed.forward++;
-        plan->executed.macs += planned->macs;
+        plan->executed.macs += executed_macs(planned);
     }
 }
 
@@ -124,7 +131,7 @@ static void run_again(struct plan *plan, struct plan_node *planned) {
     call->is_again = true;
     call_op(plan, planned, planned->node->op->forward);
     plan->executed.again++;
-    plan->executed.macs_again += planned->macs;
+    plan->executed.macs_again += executed_macs(planned);
 }
 
 /* Whether input k of a node that runs backward gets a gradient in this pass. */

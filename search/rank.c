@@ -2,13 +2,12 @@
 #include "core/file.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "eval/evaluator.h"
-#include "eval/quantization.h"
 #include "results/journal.h"
 #include "results/result.h"
 #include "results/statistics.h"
 #include "search/pipeline.h"
 #include "search/quantize_spec.h"
+#include "search/rating.h"
 #include "search/search_cost.h"
 #include "search/variant.h"
 #include <math.h>
@@ -221,39 +220,14 @@ static void close_data(struct rating_data *data) {
     dataset_free(&data->valid);
 }
 
-static struct parameters *calibrated(const struct rank *rank,
-                                     const struct architecture *architecture,
-                                     const struct parameters *trained,
-                                     const struct sampler *sampler, struct error *error) {
-    struct quantization work = {.source = {rank->space, architecture, trained, sampler,
-                                           rank->spec->quantize.batch,
-                                           rank->spec->calibration_batches},
-                                .settings = quantize_spec_settings(rank->spec)};
-    return quantization_run(&quantization_calibration, &work, error);
-}
-
 /* One architecture with the weights of the supernet in a file. */
-static bool rate(const struct rank *rank, const struct architecture *architecture,
-                 const char *supernet, struct rating_data *data, double *rating,
-                 struct error *error) {
-    int batch = rank->spec->quantize.batch, batches = rank->spec->calibration_batches;
-    struct parameters *trained = variant_load(architecture, NETWORK_FLOAT, supernet, error);
-    if (!trained) return false;
-    struct parameters *quantized = NULL;
-    if (quantize_recalibrate_statistics(rank->space, architecture, trained, NETWORK_FLOAT,
-                                        &data->sampler, batch, batches, error))
-        quantized = calibrated(rank, architecture, trained, &data->sampler, error);
+static bool rate(const struct rating *rating, const struct architecture *architecture,
+                 const char *supernet, double *value, struct error *error) {
+    struct parameters *weights = variant_load(architecture, NETWORK_FLOAT, supernet, error);
     struct evaluator_scores scores = {0};
-    bool ok = quantized != NULL;
-    if (ok) {
-        struct evaluator evaluator =
-            evaluator_create(rank->space, architecture, quantized, NETWORK_QUANTIZED);
-        ok = evaluator_validate(&evaluator, &data->valid, 0, &scores, error);
-        evaluator_free(&evaluator);
-        parameters_free(quantized);
-    }
-    parameters_free(trained);
-    *rating = scores.psnr_y;
+    bool ok = weights && rating_of(rating, architecture, weights, &scores, error);
+    if (weights) parameters_free(weights);
+    *value = scores.psnr_y;
     return ok;
 }
 
@@ -280,6 +254,13 @@ static bool rate_all(struct rank *rank, struct error *error) {
     struct ranking_rating *ratings = arena_allocate(arena, supernets * sizeof *ratings);
     struct rating_data data = {0};
     bool ok = !supernets || open_data(rank, &data, error);
+    const struct rating rating = {.space = rank->space,
+                                  .valid = &data.valid,
+                                  .sampler = &data.sampler,
+                                  .batch = rank->spec->quantize.batch,
+                                  .batches = rank->spec->calibration_batches,
+                                  .quantized = true,
+                                  .quantization = quantize_spec_settings(rank->spec)};
     for (size_t r = 0; ok && r < supernets; r++) {
         const struct farm_trial *trial = &rank->farm.trials[first + r];
         double *values = arena_allocate(arena, rank->count * sizeof *values);
@@ -288,7 +269,7 @@ static bool rate_all(struct rank *rank, struct error *error) {
         ok = read_seconds(trial->folder, &ratings[r].seconds, error);
         log_info("rating %zu architectures with the %s", rank->count, trial->title);
         for (size_t i = 0; ok && i < rank->count; i++)
-            ok = rate(rank, rank->architectures[i], supernet, &data, &values[i], error);
+            ok = rate(&rating, rank->architectures[i], supernet, &values[i], error);
         memory_free(supernet);
     }
     close_data(&data);

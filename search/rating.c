@@ -1,5 +1,52 @@
 #include "search/rating.h"
-#include "eval/quantize.h"
+#include "eval/quantization.h"
+#include "search/quantize_spec.h"
+
+struct rating rating_for(const struct search *search, const struct sampler *sampler, double *macs) {
+    const struct spec *spec = search->spec;
+    return (struct rating){.space = search->space,
+                           .valid = search->valid,
+                           .sampler = sampler,
+                           .batch = spec->search.weights.batch,
+                           .batches = spec->calibration_batches,
+                           .quantized = spec->search.precision != PRECISION_NONE,
+                           .quantization = quantize_spec_settings(spec),
+                           .cost = search->cost,
+                           .macs = macs};
+}
+
+static double pixels_of(const struct image *image) {
+    return (double)image->height * (double)image->width;
+}
+
+/* Low-resolution pixels that pass through the network. */
+static double pixels(const struct rating *rating, bool has_statistics) {
+    double side = rating->sampler->spec.patch;
+    double patches = (double)rating->batch * rating->batches * side * side;
+    double sum = (has_statistics + rating->quantized) * patches;
+    for (size_t i = 0; i < rating->valid->count && (!rating->images || i < rating->images); i++)
+        sum += pixels_of(&rating->valid->images[i].low);
+    return sum;
+}
+
+static void count_macs(const struct rating *rating, const struct architecture *architecture,
+                       const struct parameters *weights) {
+    if (!rating->macs) return;
+    bool has_statistics = weights->sizes[PARAMETER_STATE] > 0;
+    double all = cost_of(rating->cost, architecture, false).macs;
+    double stated = (double)cost_model_height(rating->cost) * cost_model_width(rating->cost);
+    *rating->macs += all / stated * pixels(rating, has_statistics);
+}
+
+/* NULL on error. */
+static struct parameters *calibrated(const struct rating *rating,
+                                     const struct architecture *architecture,
+                                     const struct parameters *weights, struct error *error) {
+    struct quantization work = {.source = {rating->space, architecture, weights, rating->sampler,
+                                           rating->batch, rating->batches},
+                                .settings = rating->quantization};
+    return quantization_run(&quantization_calibration, &work, error);
+}
 
 bool rating_of(const struct rating *rating, const struct architecture *architecture,
                struct parameters *weights, struct evaluator_scores *scores, struct error *error) {
@@ -8,8 +55,7 @@ bool rating_of(const struct rating *rating, const struct architecture *architect
         return false;
     struct parameters *quantized = NULL;
     if (rating->quantized) {
-        quantized = quantize_prepare(rating->space, architecture, weights, rating->sampler,
-                                     rating->batch, rating->batches, error);
+        quantized = calibrated(rating, architecture, weights, error);
         if (!quantized) return false;
     }
     struct evaluator evaluator =
@@ -18,6 +64,7 @@ bool rating_of(const struct rating *rating, const struct architecture *architect
     bool ok = evaluator_validate(&evaluator, rating->valid, rating->images, scores, error);
     evaluator_free(&evaluator);
     if (quantized) parameters_free(quantized);
+    count_macs(rating, architecture, weights);
     return ok;
 }
 

@@ -3,7 +3,8 @@
 #define TAMIS_SEARCH_RATING_H
 
 #include "eval/evaluator.h"
-#include "eval/sampler.h"
+#include "eval/quantize.h"
+#include "search/strategy.h"
 
 /* How to rate; all borrowed. */
 struct rating {
@@ -14,7 +15,16 @@ struct rating {
     const struct sampler *sampler;
     int batch, batches;
     bool quantized; /* in the architecture's bits, by calibration alone; else in 32 bits */
+    struct quantize_settings quantization;
+    /* Where multiply-accumulates are counted: what each rating took is added to *macs. Both NULL
+     * where they are not. */
+    const struct cost_model *cost;
+    double *macs;
 };
+
+/* How a search rates: with the quantizers of its spec, or in 32 bits where the search does not look
+ * at bit widths (search.quantization: none). */
+struct rating rating_for(const struct search *search, const struct sampler *sampler, double *macs);
 
 /* `weights`: the architecture's float network; its batch-norm statistics are recalibrated first. */
 bool rating_of(const struct rating *rating, const struct architecture *architecture,

@@ -111,6 +111,20 @@ const struct relaxation relaxation_straight_through = {
     .pull = gumbel_pull,
 };
 
+/* --- Uniform -------------------------------------------------------------------------------------
+ */
+
+static void uniform_sample(const struct relaxation_draw *draw, const float *alpha, int count,
+                           float *p) {
+    struct random random = random_of(draw);
+    int chosen = (int)random_below(&random, (uint32_t)count);
+    (void)alpha;
+    for (int i = 0; i < count; i++)
+        p[i] = i == chosen;
+}
+
+const struct relaxation relaxation_uniform = {.is_hard = true, .sample = uniform_sample};
+
 /* --- Dirichlet: p_i = z_i / sum z, z_i from Gamma(exp(alpha_i)) ----------------------------------
  */
 

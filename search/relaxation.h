@@ -26,7 +26,8 @@ struct relaxation {
     double first_temperature, last_temperature;
     /* Both of `count` entries. */
     void (*sample)(const struct relaxation_draw *draw, const float *alpha, int count, float *p);
-    /* Adds dL/dalpha to `gradient`, given dL/dp at the p of the same draw. */
+    /* Adds dL/dalpha to `gradient`, given dL/dp at the p of the same draw. NULL: draws do not
+     * depend on alpha, which is not trained. */
     void (*pull)(const struct relaxation_draw *draw, const float *alpha, int count,
                  const float *p_gradient, float *gradient);
 };
@@ -43,5 +44,7 @@ extern const struct relaxation relaxation_hard_gumbel;
 extern const struct relaxation relaxation_straight_through;
 /* p drawn from Dirichlet(exp(alpha)), with pathwise gradients (dirichlet.h). */
 extern const struct relaxation relaxation_dirichlet;
+/* p = one-hot, every entry as likely, whatever alpha is (single path one-shot). */
+extern const struct relaxation relaxation_uniform;
 
 #endif

@@ -2,10 +2,9 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/memory.h"
-#include "eval/evaluator.h"
-#include "eval/quantize.h"
 #include "search/collapse.h"
 #include "search/drop.h"
+#include "search/rating.h"
 #include <math.h>
 #include <string.h>
 
@@ -56,8 +55,8 @@ static void context_describe(void *data, int64_t step, json_t *fields, char *tex
         context->strategy->describe(context->search, step, fields, text, text_size);
 }
 
-/* Rates one fixed architecture on the validation images: with the supernet's weights, or, where the
- * strategy has none, trained alone for as long as a trial. */
+/* Rates one fixed architecture on a few validation images in 32 bits: with the supernet's weights,
+ * or, where the strategy has none, trained alone for as long as a trial. */
 static bool rate_fixed(struct search *search, const struct architecture *fixed,
                        const struct parameters *supernet, struct evaluator_scores *scores,
                        struct error *error) {
@@ -68,33 +67,33 @@ static bool rate_fixed(struct search *search, const struct architecture *fixed,
                                     .half = SAMPLER_ALL,
                                     .seed = (uint64_t)spec->seed,
                                     .range = (float)space_range(search->space)};
-    struct loop_settings loop = spec_loop_settings(spec, NULL, NULL, false);
-    struct parameters *parameters =
-        derived_parameters(search->space, fixed, NETWORK_FLOAT, (uint64_t)spec->seed, error);
-    struct trainer_job job = {.stage = "rate",
-                              .title = "rate a fixed architecture",
-                              .space = search->space,
-                              .architecture = fixed,
-                              .precision = NETWORK_FLOAT,
-                              .parameters = parameters,
-                              .dataset = search->train,
-                              .seed = (uint64_t)spec->seed,
-                              .settings = &settings,
-                              .loop = &loop};
     struct sampler sampler = {0};
-    bool ok = parameters && sampler_create(search->train, &sampling, &sampler, error);
-    if (ok && supernet)
-        parameters_copy(parameters, supernet);
-    else if (ok)
-        ok = trainer_run(&job, NULL, error);
-    struct evaluator evaluator = evaluator_create(search->space, fixed, parameters, NETWORK_FLOAT);
-    ok = ok &&
-         quantize_recalibrate_statistics(search->space, fixed, parameters, NETWORK_FLOAT, &sampler,
-                                         settings.batch, spec->calibration_batches, error) &&
-         evaluator_validate(&evaluator, search->valid, FIXED_IMAGES, scores, error);
-    evaluator_free(&evaluator);
+    if (!sampler_create(search->train, &sampling, &sampler, error)) return false;
+    struct rating rating = rating_for(search, &sampler, NULL);
+    rating.images = FIXED_IMAGES;
+    rating.quantized = false;
+    bool ok;
+    if (supernet) {
+        ok = rating_with_supernet(&rating, fixed, supernet, scores, error);
+    } else {
+        struct loop_settings loop = spec_loop_settings(spec, NULL, NULL, false);
+        struct parameters *parameters =
+            derived_parameters(search->space, fixed, NETWORK_FLOAT, (uint64_t)spec->seed, error);
+        struct trainer_job job = {.stage = "rate",
+                                  .title = "rate a fixed architecture",
+                                  .space = search->space,
+                                  .architecture = fixed,
+                                  .precision = NETWORK_FLOAT,
+                                  .parameters = parameters,
+                                  .dataset = search->train,
+                                  .seed = (uint64_t)spec->seed,
+                                  .settings = &settings,
+                                  .loop = &loop};
+        ok = parameters && trainer_run(&job, NULL, error) &&
+             rating_of(&rating, fixed, parameters, scores, error);
+        if (parameters) parameters_free(parameters);
+    }
     sampler_free(&sampler);
-    if (parameters) parameters_free(parameters);
     return ok;
 }
 

@@ -59,6 +59,7 @@ struct spec_search {
     double alpha_learning_rate, alpha_beta1, alpha_beta2, alpha_weight_decay;
     double alpha_deviation;  /* of the initial logits */
     int trials, trial_steps; /* black-box strategies */
+    int path_steps, ratings; /* strategies of single paths; path_steps 0: epochs of steps */
     int population;          /* of evolution; 0: the strategy's own */
     double max_seconds, max_macs;
 };

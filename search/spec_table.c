@@ -165,6 +165,11 @@ const struct spec_setting spec_settings[] = {
      "architectures that a black-box strategy trains"},
     {"search.trial_steps", SPEC_INTEGER, AT(search.trial_steps), 1, LARGE, "200", NULL,
      "training steps of each of them"},
+    {"search.path_steps", SPEC_INTEGER, AT(search.path_steps), 0, LARGE, "0", NULL,
+     "training steps of a supernet that runs a single path in each (spos, rs_ws); 0: search.epochs "
+     "x search.steps_per_epoch"},
+    {"search.ratings", SPEC_INTEGER, AT(search.ratings), 1, 100000, "200", NULL,
+     "architectures that these rate with its weights"},
     {"search.population", SPEC_INTEGER, AT(search.population), 0, 100000, "0", NULL,
      "architectures that an evolutionary strategy keeps; 0: the strategy's own"},
     {"search.max_seconds", SPEC_REAL, AT(search.max_seconds), 0, LARGE, "0", NULL,

@@ -2,8 +2,8 @@
 #include <string.h>
 
 const struct strategy *const strategy_table[] = {
-    &strategy_darts,    &strategy_drnas,  &strategy_gdas,
-    &strategy_quantnas, &strategy_random, &strategy_snas,
+    &strategy_darts,  &strategy_drnas, &strategy_gdas, &strategy_quantnas,
+    &strategy_random, &strategy_rs_ws, &strategy_snas, &strategy_spos,
 };
 const int strategy_count = (int)(sizeof strategy_table / sizeof strategy_table[0]);
 

@@ -62,6 +62,8 @@ extern const struct strategy strategy_drnas;
 extern const struct strategy strategy_gdas;
 extern const struct strategy strategy_quantnas;
 extern const struct strategy strategy_random;
+extern const struct strategy strategy_rs_ws;
 extern const struct strategy strategy_snas;
+extern const struct strategy strategy_spos;
 
 #endif

@@ -38,17 +38,24 @@ static void initialize_alpha(struct supernet *supernet) {
     }
 }
 
+static bool trains_alpha(const struct relaxation *relaxation) {
+    return !relaxation || relaxation->pull;
+}
+
+/* Where alpha is not trained, the weights have all images. */
 static bool create_samplers(struct supernet *supernet, struct error *error) {
     const struct spec *spec = supernet->search->spec;
+    bool has_halves = trains_alpha(supernet->relaxation);
     struct sampler_spec sampling = {.patch = spec->search.weights.patch,
-                                    .half = SAMPLER_FIRST_HALF,
+                                    .half = has_halves ? SAMPLER_FIRST_HALF : SAMPLER_ALL,
                                     .seed = (uint64_t)spec->seed,
                                     .range = (float)space_range(supernet->search->space),
                                     .augment = spec->search.weights.augment};
     if (!sampler_create(supernet->search->train, &sampling, &supernet->weight_sampler, error))
         return false;
     sampling.half = SAMPLER_SECOND_HALF;
-    return sampler_create(supernet->search->train, &sampling, &supernet->alpha_sampler, error);
+    return !has_halves ||
+           sampler_create(supernet->search->train, &sampling, &supernet->alpha_sampler, error);
 }
 
 struct network_options supernet_options(const struct spec *spec) {
@@ -132,7 +139,9 @@ bool supernet_create(struct supernet *supernet, const struct search *search,
     const struct training_settings *settings = &spec->search.weights;
     struct network_options options = supernet_options(spec);
     options.given_probabilities = relaxation != NULL;
-    unsigned want = WANT_WEIGHTS | (relaxation ? WANT_INPUTS : WANT_ALPHA);
+    unsigned want = WANT_WEIGHTS | (!relaxation        ? (unsigned)WANT_ALPHA
+                                    : relaxation->pull ? (unsigned)WANT_INPUTS
+                                                       : 0);
     supernet->search = search;
     supernet->relaxation = relaxation;
     supernet->temperature = relaxation ? relaxation->first_temperature : 0;

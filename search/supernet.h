@@ -1,5 +1,5 @@
-/* The supernet that differentiable strategies train: weights and alpha on disjoint halves of the
- * data. */
+/* The supernet that strategies train: weights and alpha on disjoint halves of the data, or, where
+ * the paths that are trained do not depend on alpha, weights alone on all of it. */
 #ifndef TAMIS_SEARCH_SUPERNET_H
 #define TAMIS_SEARCH_SUPERNET_H
 

@@ -134,15 +134,9 @@ bool trials_prepare(struct search *search, int64_t step, struct error *error) {
     return begin_trial(search, error);
 }
 
-static bool rate_trial(struct search *search, struct error *error) {
+static bool rate_trial(struct search *search, double *macs, struct error *error) {
     struct trials *trials = search->state;
-    const struct spec *spec = search->spec;
-    const struct rating rating = {.space = search->space,
-                                  .valid = search->valid,
-                                  .sampler = &trials->sampler,
-                                  .batch = spec->search.weights.batch,
-                                  .batches = spec->calibration_batches,
-                                  .quantized = spec->search.precision != PRECISION_NONE};
+    const struct rating rating = rating_for(search, &trials->sampler, macs);
     struct evaluator_scores scores;
     if (!rating_of(&rating, trials->architecture, trials->parameters, &scores, error)) return false;
     history_finish(&trials->history, &scores);
@@ -162,7 +156,7 @@ bool trials_step(struct search *search, int64_t step, double rate, struct loop_p
                        settings->learning_rate * rate * course, point))
         return true;
     if (within + 1 < length_of(trials, trials->trial)) return true;
-    if (!rate_trial(search, error)) return false;
+    if (!rate_trial(search, &point->macs, error)) return false;
     /* The state after a step is that of the next step's trial: checkpoints count on it. */
     return trials->history.finished == trials->history.capacity || begin_trial(search, error);
 }

@@ -54,6 +54,18 @@ succeed "$TAMIS" run tiny.yaml "${settings[@]}" --out stopped --resume
 has "$scratch/out/stderr" "warning"
 for file in "${files[@]}"; do same "whole/$file" "stopped/$file"; done
 
+# A search of two phases, killed in each of them.
+settings=(--set search.strategy=spos --set search.path_steps=150 --set search.ratings=150 --set baselines.fixed=false)
+succeed "$TAMIS" run tiny.yaml "${settings[@]}" --out whole_spos --quiet
+stop KILL search 59 killed_spos
+[ $code = 137 ] || fail "exit code $code after SIGKILL in the training of paths"
+stop KILL search 229 killed_spos
+[ $code = 137 ] || fail "exit code $code after SIGKILL in the evolution"
+[ ! -e killed_spos/arch.yaml ] || fail "the evolution had ended already"
+succeed "$TAMIS" run tiny.yaml "${settings[@]}" --out killed_spos --resume
+for file in "${files[@]}"; do same "whole_spos/$file" "killed_spos/$file"; done
+settings=()
+
 # Two processes do not write into one run.
 "$TAMIS" run tiny.yaml --set search.steps_per_epoch=5000 --out busy --quiet >/dev/null 2>&1 &
 process=$!

@@ -198,6 +198,16 @@ static const struct row rows[] = {
      0.9,
      {"search.epochs=80", "search.steps_per_epoch=20", "search.warm_up=20",
       "search.alpha_learning_rate=0.01", "search.alpha_beta1=0.9", "search.cost_penalty=2e-4"}},
+    /* Of 200 random architectures hardly one has more than four of the six slots, however good the
+     * ratings are. */
+    {"rs_ws",
+     1,
+     0.4,
+     {"search.path_steps=4000", "search.ratings=200", "search.cost_penalty=2e-4"}},
+    {"spos",
+     1,
+     0.8,
+     {"search.path_steps=4000", "search.ratings=200", "search.cost_penalty=2e-4"}},
     {"snas",
      1,
      0.9,

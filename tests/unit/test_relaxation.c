@@ -124,6 +124,23 @@ static double mean_gradient(const struct relaxation *relaxation, int count, doub
 }
 
 /* L = p_0^2. */
+static void uniform_draws_are_one_hot_and_do_not_depend_on_the_logits(void **state) {
+    (void)state;
+
+    int counts[3] = {0};
+    for (int i = 0; i < DRAWS; i++) {
+        struct relaxation_draw draw = draw_at(i, 1);
+        float p[3];
+        relaxation_uniform.sample(&draw, logits, 3, p);
+        assert_true(p[0] + p[1] + p[2] == 1 && p[0] * p[1] + p[1] * p[2] + p[0] * p[2] == 0);
+        for (int j = 0; j < 3; j++)
+            counts[j] += p[j] > 0;
+    }
+    /* Five standard deviations. */
+    for (int j = 0; j < 3; j++)
+        near(counts[j] / (double)DRAWS, 1.0 / 3, 5 * sqrt(2.0 / 9 / DRAWS));
+}
+
 static void square(const float *p, float *p_gradient) {
     p_gradient[0] = 2 * p[0];
 }
@@ -236,6 +253,7 @@ int main(void) {
         cmocka_unit_test(gradients_of_one_draw_match_finite_differences),
         cmocka_unit_test(a_draw_is_a_function_of_seed_pass_and_slot),
         cmocka_unit_test(hard_draws_are_one_hot_with_the_frequencies_of_the_softmax),
+        cmocka_unit_test(uniform_draws_are_one_hot_and_do_not_depend_on_the_logits),
         cmocka_unit_test(the_mean_gumbel_gradient_is_that_of_the_mean_loss),
         cmocka_unit_test(the_mean_hard_gradient_is_its_definition),
         cmocka_unit_test(the_mean_dirichlet_gradient_is_that_of_the_mean_loss),

@@ -14,13 +14,13 @@
 
 #include <cmocka.h>
 
-enum { STEPS = 6, HALF = 3, MAX_ARRAYS = LOOP_MAX_ARRAYS };
+enum { POINTS = 2, MAX_ARRAYS = LOOP_MAX_ARRAYS };
 
 #define SMALL                                                                                      \
     "scale=2", "data.train_count=4", "data.train_size=48", "data.valid_count=1",                   \
         "data.valid_size=48", "search.batch=2", "search.patch=16", "search.epochs=3",              \
         "search.steps_per_epoch=2", "search.warm_up=1", "search.trials=3", "search.trial_steps=2", \
-        "search.alpha_learning_rate=0.05", "quantize.calibration_batches=2"
+        "search.ratings=6", "search.alpha_learning_rate=0.05", "quantize.calibration_batches=2"
 
 /* The state of a strategy as bytes, one piece for each array. */
 struct state {
@@ -78,10 +78,18 @@ static void check_equal(const char *strategy, const struct state *a, const struc
     }
 }
 
-/* Runs the steps from `first` on (0, or HALF from the state `from`); the state after HALF steps
- * goes to `half` if that is not NULL, that at the end is returned, with what was derived. */
+/* In the middle and before the last step: strategies of two phases are resumed in each of both. */
+static int64_t point_of(const struct search *search, const struct strategy *strategy, int point) {
+    int64_t steps = strategy->steps(search);
+    return point == 0 ? steps / 2 : steps - 1;
+}
+
+/* Runs the steps from the state `from` of point `point` on (NULL: from the first); the states at
+ * all points go to `states` if that is not NULL, that at the end is returned, with what was
+ * derived. */
 static struct state search_with(const struct strategy *strategy, const char *const *extra,
-                                const struct state *from, struct state *half, int *entries) {
+                                const struct state *from, int point, struct state *states,
+                                int *entries) {
     const char *settings[32] = {SMALL};
     char name[64];
     size_t count = 0;
@@ -97,15 +105,15 @@ static struct state search_with(const struct strategy *strategy, const char *con
     search_setup_open(&setup, NULL, settings);
     struct search *search = &setup.search;
     search_setup_need(strategy->create(search, &error), &error);
-    assert_true(strategy->steps(search) == STEPS);
-    int64_t first = from ? HALF : 0;
+    int64_t first = from ? point_of(search, strategy, point) : 0;
     restore(strategy, search, first, from);
-    for (int64_t step = first; step < STEPS; step++) {
-        struct loop_point point = {0};
-        search_setup_need(strategy->step(search, step, 1, &point, &error), &error);
-        assert_true(isfinite(point.loss));
-        assert_true(point.macs > 0);
-        if (half && step + 1 == HALF) *half = save(strategy, search);
+    for (int64_t step = first; step < strategy->steps(search); step++) {
+        struct loop_point at = {0};
+        search_setup_need(strategy->step(search, step, 1, &at, &error), &error);
+        assert_true(isfinite(at.loss));
+        assert_true(at.macs > 0);
+        for (int i = 0; states && i < POINTS; i++)
+            if (step + 1 == point_of(search, strategy, i)) states[i] = save(strategy, search);
     }
     struct state end = save(strategy, search);
     struct architecture *found = architecture_create(setup.space);
@@ -118,21 +126,25 @@ static struct state search_with(const struct strategy *strategy, const char *con
 }
 
 static void check(const struct strategy *strategy, const char *const *extra) {
-    int entries[3][256] = {{0}};
-    struct state half, again;
+    int entries[2 + POINTS][256] = {{0}};
+    struct state points[POINTS], again[POINTS];
     threads_set(1);
-    struct state one = search_with(strategy, extra, NULL, &half, entries[0]);
+    struct state one = search_with(strategy, extra, NULL, 0, points, entries[0]);
     threads_set(2);
-    struct state two = search_with(strategy, extra, NULL, &again, entries[1]);
-    check_equal(strategy->name, &half, &again);
+    struct state two = search_with(strategy, extra, NULL, 0, again, entries[1]);
     check_equal(strategy->name, &one, &two);
-    struct state resumed = search_with(strategy, extra, &half, NULL, entries[2]);
-    check_equal(strategy->name, &one, &resumed);
     assert_memory_equal(entries[0], entries[1], sizeof entries[0]);
-    assert_memory_equal(entries[0], entries[2], sizeof entries[0]);
-    struct state *const all[] = {&half, &again, &one, &two, &resumed};
-    for (int i = 0; i < 5; i++)
-        state_free(all[i]);
+    for (int i = 0; i < POINTS; i++) {
+        check_equal(strategy->name, &points[i], &again[i]);
+        struct state resumed = search_with(strategy, extra, &points[i], i, NULL, entries[2 + i]);
+        check_equal(strategy->name, &one, &resumed);
+        assert_memory_equal(entries[0], entries[2 + i], sizeof entries[0]);
+        state_free(&resumed);
+        state_free(&points[i]);
+        state_free(&again[i]);
+    }
+    state_free(&one);
+    state_free(&two);
 }
 
 static void threads_and_resuming_change_no_bit_of_any_strategy(void **state) {
@@ -154,7 +166,7 @@ static void every_strategy_runs_with_every_quantization_and_regularizer(void **s
             const char *const settings[5] = {extra[j][0], extra[j][1], extra[j][2], extra[j][3],
                                              NULL};
             int entries[256];
-            struct state end = search_with(strategy_table[i], settings, NULL, NULL, entries);
+            struct state end = search_with(strategy_table[i], settings, NULL, 0, NULL, entries);
             state_free(&end);
         }
 }

@@ -1,0 +1,144 @@
+/* Strategies on a supernet of single paths (search/single_path.h). */
+#include "core/log.h"
+#include "core/threads.h"
+#include "search/constraint.h"
+#include "search/strategy.h"
+#include "tests/support/search_setup.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { PATCH = 12, BATCH = 3, TRAINING = 40, RATINGS = 20 };
+
+/* Costs are of an image of the size of a patch: 24 pixels at scale 2. */
+#define SMALL                                                                                      \
+    "space=tiny_table", "scale=2", "cost.height=24", "cost.width=24", "data.train_count=4",        \
+        "data.train_size=48", "data.valid_count=2", "data.valid_size=48", "search.patch=12",       \
+        "search.batch=3", "search.path_steps=40", "search.ratings=20",                             \
+        "quantize.calibration_batches=2"
+
+static void open_search(struct search_setup *setup, const struct strategy *strategy,
+                        const char *const *settings) {
+    struct error error = {0};
+    search_setup_open(setup, NULL, settings);
+    search_setup_need(strategy->create(&setup->search, &error), &error);
+}
+
+static void close_search(struct search_setup *setup, const struct strategy *strategy) {
+    strategy->destroy(&setup->search);
+    search_setup_close(setup);
+}
+
+/* Forward and backward of one architecture, at most the largest; all candidates of a slot
+ * together would cost more. */
+static void a_training_step_pays_for_one_path_alone(void **state) {
+    (void)state;
+    static const char *const settings[] = {SMALL, NULL};
+    struct error error = {0};
+    struct search_setup setup;
+    struct cost smallest, largest;
+    open_search(&setup, &strategy_spos, settings);
+    assert_int_equal(strategy_spos.steps(&setup.search), TRAINING + RATINGS);
+    cost_range(setup.cost, &smallest, &largest);
+    double least = INFINITY, most = 0;
+    for (int64_t step = 0; step < TRAINING; step++) {
+        struct loop_point point = {0};
+        search_setup_need(strategy_spos.step(&setup.search, step, 1, &point, &error), &error);
+        double macs = point.macs / (3 * BATCH);
+        assert_true(macs >= smallest.macs * (1 - 1e-9) && macs <= largest.macs * (1 + 1e-9));
+        least = fmin(least, macs);
+        most = fmax(most, macs);
+    }
+    /* Of 40 paths some are small and some are large. */
+    assert_true(least < 0.5 * (smallest.macs + largest.macs) && most > least);
+    close_search(&setup, &strategy_spos);
+}
+
+/* A whole search: the loss of the architecture found, and its cost. */
+static double search_with(const struct strategy *strategy, const char *const *settings,
+                          double *cost) {
+    struct error error = {0};
+    struct search_setup setup;
+    open_search(&setup, strategy, settings);
+    double best = INFINITY;
+    for (int64_t step = 0; step < strategy->steps(&setup.search); step++) {
+        struct loop_point point = {0};
+        search_setup_need(strategy->step(&setup.search, step, 1, &point, &error), &error);
+        if (step >= TRAINING) best = fmin(best, point.loss);
+    }
+    struct architecture *found = architecture_create(setup.space);
+    search_setup_need(strategy->derive(&setup.search, found, &error), &error);
+    *cost = constraint_cost(&setup.search, found);
+    architecture_free(found);
+    close_search(&setup, strategy);
+    return best;
+}
+
+static void what_is_found_is_within_the_limit(void **state) {
+    (void)state;
+    static const struct strategy *const all[] = {&strategy_rs_ws, &strategy_spos};
+    static const char *const free_settings[] = {SMALL, "search.cost_penalty=0", NULL};
+    static const char *const limited_settings[] = {SMALL, "search.cost_penalty=0",
+                                                   "search.cost=macs", "search.limit=6e5", NULL};
+    for (int i = 0; i < 2; i++) {
+        double cost;
+        search_with(all[i], free_settings, &cost);
+        assert_true(cost > 0);
+        search_with(all[i], limited_settings, &cost);
+        assert_true(cost <= 6e5);
+    }
+}
+
+/* Both begin with the same supernet; from the second generation on spos goes on from the best. */
+static void evolution_rates_better_architectures_than_chance(void **state) {
+    (void)state;
+    static const char *const settings[] = {SMALL, "search.ratings=40", "search.population=8",
+                                           "search.cost_penalty=0", NULL};
+    static const struct strategy *const all[] = {&strategy_rs_ws, &strategy_spos};
+    double mean[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        struct error error = {0};
+        struct search_setup setup;
+        open_search(&setup, all[i], settings);
+        for (int64_t step = 0; step < TRAINING + 40; step++) {
+            struct loop_point point = {0};
+            search_setup_need(all[i]->step(&setup.search, step, 1, &point, &error), &error);
+            if (step >= TRAINING + 8) mean[i] += point.loss / 32;
+        }
+        close_search(&setup, all[i]);
+    }
+    assert_true(mean[1] < mean[0]);
+}
+
+static void a_search_that_rated_nothing_ends_with_a_sentence(void **state) {
+    (void)state;
+    static const char *const settings[] = {SMALL, NULL};
+    struct error error = {0};
+    struct search_setup setup;
+    struct loop_point point = {0};
+    open_search(&setup, &strategy_spos, settings);
+    search_setup_need(strategy_spos.step(&setup.search, 0, 1, &point, &error), &error);
+    struct architecture *found = architecture_create(setup.space);
+    assert_false(strategy_spos.derive(&setup.search, found, &error));
+    assert_int_equal(error.code, ERROR_FAILED);
+    assert_non_null(strstr(error.text, "before an architecture was rated"));
+    architecture_free(found);
+    close_search(&setup, &strategy_spos);
+}
+
+int main(void) {
+    log_set_level(LOG_QUIET);
+    threads_set(1);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_training_step_pays_for_one_path_alone),
+        cmocka_unit_test(what_is_found_is_within_the_limit),
+        cmocka_unit_test(evolution_rates_better_architectures_than_chance),
+        cmocka_unit_test(a_search_that_rated_nothing_ends_with_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
