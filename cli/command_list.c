@@ -1,5 +1,6 @@
 /* tamis list KIND */
 #include "cli/command.h"
+#include "cli/export_formats.h"
 #include "cli/listing.h"
 #include "cli/output.h"
 #include "core/json.h"
@@ -80,11 +81,32 @@ static bool list_schedules(struct listing *listing, struct error *error) {
     return true;
 }
 
+static bool list_formats(struct listing *listing, struct error *error) {
+    static const char *const titles[] = {"name", "what is written", "weights it takes"};
+    static const char *const weights[] = {[FINISHED_NONE] = "none",
+                                          [FINISHED_ANY] = "any",
+                                          [FINISHED_FLOAT] = "32 bits",
+                                          [FINISHED_QUANTIZED] = "quantized"};
+    (void)error;
+    columns(&listing->table, titles, 3);
+    for (int i = 0; i < export_format_count; i++) {
+        const struct export_format *format = &export_formats[i];
+        table_cell(&listing->table, format->name);
+        table_cell(&listing->table, format->meaning);
+        table_cell(&listing->table, weights[format->weights]);
+        json_array_append_new(listing->items,
+                              json_pack("{s:s, s:s, s:s}", "name", format->name, "summary",
+                                        format->meaning, "weights", weights[format->weights]));
+    }
+    return true;
+}
+
 const struct listing_kind listing_kinds[] = {
     {"ops", listing_operations},     {"blocks", listing_blocks},
     {"spaces", listing_spaces},      {"strategies", list_strategies},
     {"quantizers", list_quantizers}, {"optimizers", list_optimizers},
-    {"schedules", list_schedules},   {"settings", listing_settings},
+    {"schedules", list_schedules},   {"formats", list_formats},
+    {"settings", listing_settings},
 };
 const int listing_kind_count = (int)(sizeof listing_kinds / sizeof listing_kinds[0]);
 
@@ -110,7 +132,7 @@ static const struct listing_kind *find_kind(const char *name, struct error *erro
     else
         error_add(error, ERROR_SPEC,
                   "nothing called \"%s\" can be listed; it is one of ops, blocks, spaces, "
-                  "strategies, quantizers, optimizers, schedules, settings",
+                  "strategies, quantizers, optimizers, schedules, formats, settings",
                   name);
     return NULL;
 }
@@ -145,15 +167,16 @@ const struct command command_list = {
     .name = "list",
     .bit = COMMAND_LIST,
     .words = "KIND",
-    .needed = "one KIND (ops, blocks, spaces, strategies, quantizers, optimizers, schedules or "
-              "settings)",
+    .needed = "one KIND (ops, blocks, spaces, strategies, quantizers, optimizers, schedules, "
+              "formats or settings)",
     .minimum = 1,
     .maximum = 1,
     .summary = "operations, spaces, settings and more",
     .description =
         "Lists what specs and spaces can name. KIND is one of: ops (operations with their "
         "attributes), blocks (of the shipped spaces), spaces (shipped ones), strategies, "
-        "quantizers, optimizers, schedules, settings (of run specs, with ranges and defaults).",
+        "quantizers, optimizers, schedules, formats (of exports), settings (of run specs, with "
+        "ranges and defaults).",
     .example = "tamis list settings",
     .run = run,
 };

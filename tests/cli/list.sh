@@ -28,6 +28,7 @@ strategies random
 quantizers lsq
 optimizers adamw
 schedules cosine
+formats onnx-quantized
 settings search.epochs
 KINDS
 
