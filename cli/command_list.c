@@ -7,6 +7,7 @@
 #include "ops/optimizer.h"
 #include "ops/quantizer_table.h"
 #include "ops/schedule.h"
+#include "search/proxy.h"
 #include "search/strategy.h"
 #include <math.h>
 #include <stdio.h>
@@ -37,6 +38,15 @@ static bool list_strategies(struct listing *listing, struct error *error) {
     for (int i = 0; i < strategy_count; i++)
         add_described(listing, strategy_table[i]->name, strategy_table[i]->summary,
                       strategy_table[i]->source);
+    return true;
+}
+
+static bool list_proxies(struct listing *listing, struct error *error) {
+    (void)error;
+    columns(&listing->table, described, 3);
+    for (int i = 0; i < proxy_count; i++)
+        add_described(listing, proxy_table[i]->name, proxy_table[i]->summary,
+                      proxy_table[i]->source);
     return true;
 }
 
@@ -102,10 +112,9 @@ static bool list_formats(struct listing *listing, struct error *error) {
 }
 
 const struct listing_kind listing_kinds[] = {
-    {"ops", listing_operations},     {"blocks", listing_blocks},
-    {"spaces", listing_spaces},      {"strategies", list_strategies},
-    {"quantizers", list_quantizers}, {"optimizers", list_optimizers},
-    {"schedules", list_schedules},   {"formats", list_formats},
+    {"ops", listing_operations},     {"blocks", listing_blocks},    {"spaces", listing_spaces},
+    {"strategies", list_strategies}, {"proxies", list_proxies},     {"quantizers", list_quantizers},
+    {"optimizers", list_optimizers}, {"schedules", list_schedules}, {"formats", list_formats},
     {"settings", listing_settings},
 };
 const int listing_kind_count = (int)(sizeof listing_kinds / sizeof listing_kinds[0]);
@@ -132,7 +141,7 @@ static const struct listing_kind *find_kind(const char *name, struct error *erro
     else
         error_add(error, ERROR_SPEC,
                   "nothing called \"%s\" can be listed; it is one of ops, blocks, spaces, "
-                  "strategies, quantizers, optimizers, schedules, formats, settings",
+                  "strategies, proxies, quantizers, optimizers, schedules, formats, settings",
                   name);
     return NULL;
 }
@@ -167,14 +176,15 @@ const struct command command_list = {
     .name = "list",
     .bit = COMMAND_LIST,
     .words = "KIND",
-    .needed = "one KIND (ops, blocks, spaces, strategies, quantizers, optimizers, schedules, "
-              "formats or settings)",
+    .needed =
+        "one KIND (ops, blocks, spaces, strategies, proxies, quantizers, optimizers, schedules, "
+        "formats or settings)",
     .minimum = 1,
     .maximum = 1,
     .summary = "operations, spaces, settings and more",
     .description =
         "Lists what specs and spaces can name. KIND is one of: ops (operations with their "
-        "attributes), blocks (of the shipped spaces), spaces (shipped ones), strategies, "
+        "attributes), blocks (of the shipped spaces), spaces (shipped ones), strategies, proxies, "
         "quantizers, optimizers, schedules, formats (of exports), settings (of run specs, with "
         "ranges and defaults).",
     .example = "tamis list settings",

@@ -140,7 +140,8 @@ void ranking_table(const struct ranking *ranking, struct table *table) {
         cell_correlation(table, &row.spearman);
         cell_correlation(table, &row.kendall);
         table_cell_format(table, "%.3f dB", row.regret);
-        table_cell(table, units_duration(ranking->ratings[r].seconds, buffer));
+        double seconds = ranking->ratings[r].seconds;
+        table_cell(table, isnan(seconds) ? "–" : units_duration(seconds, buffer));
     }
 }
 
@@ -171,14 +172,15 @@ char *ranking_notes(const struct ranking *ranking) {
 
 char *ranking_plot(const struct ranking *ranking) {
     struct arena arena = {0};
-    size_t total = ranking->rating_count * ranking->count, count = 0;
+    size_t total = ranking->rating_count * ranking->count, count = 0, line_count = 0;
     struct svg_point *points = arena_allocate(&arena, total * sizeof *points);
     struct svg_line *lines = arena_allocate(&arena, ranking->rating_count * sizeof *lines);
     for (size_t r = 0; r < ranking->rating_count; r++) {
         const struct ranking_rating *rating = &ranking->ratings[r];
         int color = (int)(r % SVG_COLORS);
+        if (isnan(rating->seconds)) continue; /* not in dB */
         /* A line without points, for its name in the legend. */
-        lines[r] = (struct svg_line){.name = rating->name, .color = color};
+        lines[line_count++] = (struct svg_line){.name = rating->name, .color = color};
         for (size_t i = 0; i < ranking->count; i++)
             points[count++] = (struct svg_point){
                 .x = rating->ratings[i],
@@ -196,7 +198,7 @@ char *ranking_plot(const struct ranking *ranking) {
                             .width = 640,
                             .height = 480,
                             .lines = lines,
-                            .line_count = ranking->rating_count,
+                            .line_count = line_count,
                             .points = points,
                             .point_count = count};
     char *file = svg_plot_file(&plot);

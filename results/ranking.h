@@ -24,7 +24,7 @@ struct ranking_correlation {
 struct ranking_rating {
     const char *name;      /* "quantnas" */
     const double *ratings; /* one for each architecture; larger is better */
-    double seconds;        /* that its supernet took to train */
+    double seconds;        /* that its supernet took to train; NaN: it has none */
 };
 
 /* All borrowed. */

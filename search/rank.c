@@ -6,6 +6,7 @@
 #include "results/result.h"
 #include "results/statistics.h"
 #include "search/pipeline.h"
+#include "search/proxy.h"
 #include "search/quantize_spec.h"
 #include "search/rating.h"
 #include "search/search_cost.h"
@@ -247,34 +248,63 @@ static bool read_seconds(const char *folder, double *seconds, struct error *erro
     return true;
 }
 
+/* All architectures with the weights of one supernet. */
+static bool rate_with(struct rank *rank, const struct rating *rating,
+                      const struct farm_trial *trial, struct ranking_rating *row,
+                      struct error *error) {
+    double *values = arena_allocate(&rank->outcome->arena, rank->count * sizeof *values);
+    char *supernet = path_join(trial->folder, SEARCH_SUPERNET);
+    *row = (struct ranking_rating){.name = trial->strategy, .ratings = values};
+    log_info("rating %zu architectures with the %s", rank->count, trial->title);
+    bool ok = read_seconds(trial->folder, &row->seconds, error);
+    for (size_t i = 0; ok && i < rank->count; i++)
+        ok = rate(rating, rank->architectures[i], supernet, &values[i], error);
+    memory_free(supernet);
+    return ok;
+}
+
+static bool rate_without(struct rank *rank, const struct sampler *sampler,
+                         const struct proxy *proxy, struct ranking_rating *row,
+                         struct error *error) {
+    double *values = arena_allocate(&rank->outcome->arena, rank->count * sizeof *values);
+    *row = (struct ranking_rating){.name = proxy->name, .ratings = values, .seconds = NAN};
+    log_info("rating %zu architectures by %s", rank->count, proxy->name);
+    bool ok = true;
+    for (size_t i = 0; ok && i < rank->count; i++) {
+        const struct proxy_work work = {.space = rank->space,
+                                        .architecture = rank->architectures[i],
+                                        .cost = rank->cost,
+                                        .sampler = sampler,
+                                        .batch = rank->spec->quantize.batch,
+                                        .seed = (uint64_t)rank->spec->seed};
+        ok = proxy->rate(&work, &values[i], error);
+    }
+    return ok;
+}
+
 static bool rate_all(struct rank *rank, struct error *error) {
-    struct arena *arena = &rank->outcome->arena;
-    size_t supernets = (size_t)rank->spec->rank.strategies.count;
-    size_t first = rank->farm.count - supernets;
-    struct ranking_rating *ratings = arena_allocate(arena, supernets * sizeof *ratings);
+    const struct spec *spec = rank->spec;
+    size_t supernets = (size_t)spec->rank.strategies.count, count = 0;
+    size_t proxies = (size_t)spec->rank.proxies.count, first = rank->farm.count - supernets;
+    struct ranking_rating *ratings =
+        arena_allocate(&rank->outcome->arena, (supernets + proxies) * sizeof *ratings);
     struct rating_data data = {0};
-    bool ok = !supernets || open_data(rank, &data, error);
+    bool ok = supernets + proxies == 0 || open_data(rank, &data, error);
     const struct rating rating = {.space = rank->space,
                                   .valid = &data.valid,
                                   .sampler = &data.sampler,
-                                  .batch = rank->spec->quantize.batch,
-                                  .batches = rank->spec->calibration_batches,
+                                  .batch = spec->quantize.batch,
+                                  .batches = spec->calibration_batches,
                                   .quantized = true,
-                                  .quantization = quantize_spec_settings(rank->spec)};
-    for (size_t r = 0; ok && r < supernets; r++) {
-        const struct farm_trial *trial = &rank->farm.trials[first + r];
-        double *values = arena_allocate(arena, rank->count * sizeof *values);
-        char *supernet = path_join(trial->folder, SEARCH_SUPERNET);
-        ratings[r] = (struct ranking_rating){.name = trial->strategy, .ratings = values};
-        ok = read_seconds(trial->folder, &ratings[r].seconds, error);
-        log_info("rating %zu architectures with the %s", rank->count, trial->title);
-        for (size_t i = 0; ok && i < rank->count; i++)
-            ok = rate(&rating, rank->architectures[i], supernet, &values[i], error);
-        memory_free(supernet);
-    }
+                                  .quantization = quantize_spec_settings(spec)};
+    for (size_t i = 0; ok && i < supernets; i++)
+        ok = rate_with(rank, &rating, &rank->farm.trials[first + i], &ratings[count++], error);
+    for (size_t i = 0; ok && i < proxies; i++)
+        ok = rate_without(rank, &data.sampler, proxy_find(spec->rank.proxies.items[i]),
+                          &ratings[count++], error);
     close_data(&data);
     rank->outcome->ranking.ratings = ratings;
-    rank->outcome->ranking.rating_count = supernets;
+    rank->outcome->ranking.rating_count = count;
     return ok;
 }
 

@@ -2,6 +2,7 @@
 #include "core/file.h"
 #include "results/text.h"
 #include "results/units.h"
+#include "search/proxy.h"
 #include "search/quantize_spec.h"
 #include "search/strategy.h"
 #include <math.h>
@@ -250,6 +251,19 @@ static bool check_strategy(const struct spec *spec, const char *key, const char 
                     nearest ? nearest : "", nearest ? "\"?" : "");
 }
 
+static bool check_proxy(const struct spec *spec, const char *proxy, struct error *error) {
+    const char *names[32];
+    size_t count = 0;
+    if (proxy_find(proxy)) return true;
+    for (; count < (size_t)proxy_count && count < 32; count++)
+        names[count] = proxy_table[count]->name;
+    const char *nearest = error_nearest(proxy, names, count);
+    return error_at(error, ERROR_SPEC, spec_position(spec, "rank.proxies"),
+                    "unknown proxy \"%s\"; %s%s%s", proxy,
+                    nearest ? "did you mean \"" : "`tamis list proxies` names them",
+                    nearest ? nearest : "", nearest ? "\"?" : "");
+}
+
 /* What one setting demands of another. */
 static bool check_together(struct spec *spec, struct error *error) {
     bool ok = true;
@@ -258,6 +272,8 @@ static bool check_together(struct spec *spec, struct error *error) {
         ok &= check_strategy(spec, "compare.strategies", spec->compare.strategies.items[i], error);
     for (int i = 0; i < spec->rank.strategies.count; i++)
         ok &= check_strategy(spec, "rank.strategies", spec->rank.strategies.items[i], error);
+    for (int i = 0; i < spec->rank.proxies.count; i++)
+        ok &= check_proxy(spec, spec->rank.proxies.items[i], error);
     if (spec->search.warm_up >= spec->search.epochs)
         ok = error_at(
             error, ERROR_SPEC, spec_position(spec, "search.warm_up"),

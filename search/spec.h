@@ -83,7 +83,7 @@ struct spec_compare {
 
 /* What `tamis rank` rates and trains. */
 struct spec_rank {
-    struct spec_texts strategies;
+    struct spec_texts strategies, proxies;
     int architectures; /* sampled; 0: all of the space */
     int seeds;         /* that each is trained with */
     int processes;     /* trainings at a time; 0: as many as fit */

@@ -229,6 +229,8 @@ const struct spec_setting spec_settings[] = {
 
     {"rank.strategies", SPEC_TEXTS, AT(rank.strategies), 0, 0, "[quantnas]", NULL,
      "strategies whose supernets `tamis rank` rates architectures with; [] trains them only"},
+    {"rank.proxies", SPEC_TEXTS, AT(rank.proxies), 0, 0, "[parameters]", NULL,
+     "ratings without training beside them (`tamis list proxies`)"},
     {"rank.architectures", SPEC_INTEGER, AT(rank.architectures), 0, 100000, "20", NULL,
      "different architectures, drawn uniformly; 0: all of the space"},
     {"rank.seeds", SPEC_INTEGER, AT(rank.seeds), 1, 1000, "1", NULL,

@@ -23,6 +23,7 @@ ops pixel_shuffle
 blocks esa
 spaces rfdn
 spaces quantnas
+proxies synflow
 strategies quantnas
 strategies random
 quantizers lsq
