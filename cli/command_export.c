@@ -50,6 +50,13 @@ static bool check_path(const struct options *options, const char *path, struct e
            error_add(error, ERROR_SPEC, "\"%s\" is there already; replace it with --force", path);
 }
 
+/* A second file that is there already as it would be written is in nobody's way. */
+static bool check_beside(const struct options *options, const struct export_format *format,
+                         const struct finished *finished, const char *beside, struct error *error) {
+    return !beside || (format->has_beside && format->has_beside(finished, beside)) ||
+           check_path(options, beside, error);
+}
+
 static bool check_paths(const struct options *options, const struct export_format *format,
                         const char *beside, struct error *error) {
     const char *ending = path_extension(options->out);
@@ -62,8 +69,7 @@ static bool check_paths(const struct options *options, const struct export_forma
                          "\"%s\" is what the space beside the architecture is called; give --out "
                          "another name",
                          beside);
-    return check_path(options, options->out, error) &&
-           (!beside || check_path(options, beside, error));
+    return check_path(options, options->out, error);
 }
 
 static double file_bytes(const char *path) {
@@ -105,6 +111,7 @@ static bool run(const struct options *options, struct error *error) {
     char *beside = format->beside ? format->beside(options->out) : NULL;
     bool ok = check_paths(options, format, beside, error) &&
               finished_open(options->words.items[1], format->weights, &finished, error) &&
+              check_beside(options, format, &finished, beside, error) &&
               format->write(&finished, options->out, error);
     if (ok) print_written(options, format, beside);
     finished_free(&finished);

@@ -10,36 +10,6 @@
 #include "search/variant.h"
 #include <string.h>
 
-/* Calls `write` with the folded network. */
-static bool with_network(const struct finished *finished,
-                         bool (*write)(const struct finished *finished,
-                                       const struct network *network, const char *path,
-                                       struct error *error),
-                         const char *path, struct error *error) {
-    struct parameters *parameters;
-    struct network *network = folded_network(finished->architecture, finished->precision,
-                                             finished->parameters, &parameters, error);
-    if (!network) return false;
-    bool ok = write(finished, network, path, error);
-    network_free(network);
-    parameters_free(parameters);
-    return ok;
-}
-
-static bool compile_c(const struct finished *finished, const struct network *network,
-                      const char *path, struct error *error) {
-    struct integer_network compiled = {0};
-    bool ok = integer_network_compile(&compiled, network, error) &&
-              export_c_write(&compiled, space_effective_settings(finished->space)->scale,
-                             space_name(finished->space), path, error);
-    integer_network_free(&compiled);
-    return ok;
-}
-
-static bool write_c(const struct finished *finished, const char *path, struct error *error) {
-    return with_network(finished, compile_c, path, error);
-}
-
 /* What files of weights say of their network, with the architecture itself: nothing else is needed
  * to know what the tensors belong to. */
 static json_t *metadata_of(const struct finished *finished) {
@@ -60,35 +30,45 @@ static bool write_floats(const struct finished *finished, const char *path, stru
     return ok;
 }
 
-/* Without the checksum of the file that it was read from. */
-static json_t *folded_metadata_of(const struct finished *finished) {
+/* Writes the folded network. */
+static bool write_folded(const struct finished *finished,
+                         bool (*write)(const struct network *network, json_t *metadata,
+                                       const char *path, struct error *error),
+                         const char *path, struct error *error) {
+    struct parameters *parameters;
+    struct network *network = folded_network(finished->architecture, finished->precision,
+                                             finished->parameters, &parameters, error);
+    if (!network) return false;
     json_t *metadata = metadata_of(finished);
-    json_object_del(metadata, "weights_crc32c");
-    return metadata;
-}
-
-static bool write_sites(const struct finished *finished, const struct network *network,
-                        const char *path, struct error *error) {
-    json_t *metadata = folded_metadata_of(finished);
-    bool ok = export_safetensors_write(network, metadata, path, error);
+    json_object_del(metadata, "weights_crc32c"); /* of the weights before they were folded */
+    bool ok = write(network, metadata, path, error);
     json_decref(metadata);
+    network_free(network);
+    parameters_free(parameters);
     return ok;
 }
 
 static bool write_levels(const struct finished *finished, const char *path, struct error *error) {
-    return with_network(finished, write_sites, path, error);
-}
-
-static bool write_nodes(const struct finished *finished, const struct network *network,
-                        const char *path, struct error *error) {
-    json_t *metadata = folded_metadata_of(finished);
-    bool ok = export_onnx_write(network, metadata, path, error);
-    json_decref(metadata);
-    return ok;
+    return write_folded(finished, export_safetensors_write, path, error);
 }
 
 static bool write_onnx(const struct finished *finished, const char *path, struct error *error) {
-    return with_network(finished, write_nodes, path, error);
+    return write_folded(finished, export_onnx_write, path, error);
+}
+
+static bool compile_c(const struct network *network, json_t *metadata, const char *path,
+                      struct error *error) {
+    struct integer_network compiled = {0};
+    (void)metadata;
+    bool ok = integer_network_compile(&compiled, network, error) &&
+              export_c_write(&compiled, space_effective_settings(network->space)->scale,
+                             space_name(network->space), path, error);
+    integer_network_free(&compiled);
+    return ok;
+}
+
+static bool write_c(const struct finished *finished, const char *path, struct error *error) {
+    return write_folded(finished, compile_c, path, error);
 }
 
 static bool draw(const struct finished *finished, bool is_dot, const char *path,
@@ -122,6 +102,16 @@ static char *space_beside(const char *path) {
     return space;
 }
 
+static bool has_space(const struct finished *finished, const char *beside) {
+    size_t length, size;
+    const char *text = space_text(finished->space, &length);
+    char *data;
+    if (!file_read(beside, ERROR_DATA, &data, &size, NULL)) return false;
+    bool is_same = size == length && memcmp(data, text, length) == 0;
+    memory_free(data);
+    return is_same;
+}
+
 static bool write_yaml(const struct finished *finished, const char *path, struct error *error) {
     size_t length;
     const char *text = space_text(finished->space, &length);
@@ -133,18 +123,48 @@ static bool write_yaml(const struct finished *finished, const char *path, struct
 }
 
 const struct export_format export_formats[] = {
-    {"onnx", "onnx", "the network in 32 bits", FINISHED_FLOAT, write_onnx, NULL},
-    {"onnx-quantized", "onnx", "the quantized network, with integer weights", FINISHED_QUANTIZED,
-     write_onnx, NULL},
-    {"c", "c", "one C file with integer kernels and packed weights, and its header",
-     FINISHED_QUANTIZED, write_c, export_c_header},
-    {"safetensors", "safetensors", "the weights in 32 bits", FINISHED_FLOAT, write_floats, NULL},
-    {"safetensors-quantized", "safetensors",
-     "the weights as integers, with steps, zero points and bits", FINISHED_QUANTIZED, write_levels,
-     NULL},
-    {"yaml", "yaml", "the architecture, with its space beside it", FINISHED_NONE, write_yaml,
-     space_beside},
-    {"dot", "dot", "a drawing of the architecture for Graphviz", FINISHED_NONE, write_dot, NULL},
-    {"svg", "svg", "a drawing of the architecture", FINISHED_NONE, write_svg, NULL},
+    {.name = "onnx",
+     .ending = "onnx",
+     .meaning = "the network with its weights",
+     .weights = FINISHED_FLOAT,
+     .write = write_onnx},
+    {.name = "onnx-quantized",
+     .ending = "onnx",
+     .meaning = "the quantized network, with integer weights",
+     .weights = FINISHED_QUANTIZED,
+     .write = write_onnx},
+    {.name = "c",
+     .ending = "c",
+     .meaning = "one C file with integer kernels and packed weights, and its header",
+     .weights = FINISHED_QUANTIZED,
+     .write = write_c,
+     .beside = export_c_header},
+    {.name = "safetensors",
+     .ending = "safetensors",
+     .meaning = "the weights",
+     .weights = FINISHED_FLOAT,
+     .write = write_floats},
+    {.name = "safetensors-quantized",
+     .ending = "safetensors",
+     .meaning = "the weights as integers, with steps, zero points and bits",
+     .weights = FINISHED_QUANTIZED,
+     .write = write_levels},
+    {.name = "yaml",
+     .ending = "yaml",
+     .meaning = "the architecture, and its space as space.yaml beside it",
+     .weights = FINISHED_NONE,
+     .write = write_yaml,
+     .beside = space_beside,
+     .has_beside = has_space},
+    {.name = "dot",
+     .ending = "dot",
+     .meaning = "a drawing of the architecture for Graphviz",
+     .weights = FINISHED_NONE,
+     .write = write_dot},
+    {.name = "svg",
+     .ending = "svg",
+     .meaning = "a drawing of the architecture",
+     .weights = FINISHED_NONE,
+     .write = write_svg},
 };
 const int export_format_count = (int)(sizeof export_formats / sizeof *export_formats);

@@ -13,6 +13,8 @@ struct export_format {
     bool (*write)(const struct finished *finished, const char *path, struct error *error);
     /* A second file that it writes; free with memory_free. NULL: none. */
     char *(*beside)(const char *path);
+    /* Whether that one is there already as it would be written; NULL: it never is. */
+    bool (*has_beside)(const struct finished *finished, const char *beside);
 };
 extern const struct export_format export_formats[];
 extern const int export_format_count;

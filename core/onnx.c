@@ -150,20 +150,24 @@ static Onnx__TensorProto *add_tensor(struct onnx_model *model, const char *wante
     return tensor;
 }
 
-const char *onnx_add_floats(struct onnx_model *model, const char *wanted, const int64_t *sizes,
-                            int count, const float *values) {
-    size_t bytes = element_count(sizes, count) * sizeof *values;
-    Onnx__TensorProto *tensor = add_tensor(model, wanted, ONNX_FLOAT, sizes, count, bytes);
+/* Values as they lie in memory. */
+static const char *add_values(struct onnx_model *model, const char *wanted, enum onnx_type type,
+                              const int64_t *sizes, int count, const void *values,
+                              size_t value_bytes) {
+    size_t bytes = element_count(sizes, count) * value_bytes;
+    Onnx__TensorProto *tensor = add_tensor(model, wanted, type, sizes, count, bytes);
     memcpy(tensor->raw_data.data, values, bytes);
     return tensor->name;
 }
 
+const char *onnx_add_floats(struct onnx_model *model, const char *wanted, const int64_t *sizes,
+                            int count, const float *values) {
+    return add_values(model, wanted, ONNX_FLOAT, sizes, count, values, sizeof *values);
+}
+
 const char *onnx_add_longs(struct onnx_model *model, const char *wanted, const int64_t *sizes,
                            int count, const int64_t *values) {
-    size_t bytes = element_count(sizes, count) * sizeof *values;
-    Onnx__TensorProto *tensor = add_tensor(model, wanted, ONNX_INT64, sizes, count, bytes);
-    memcpy(tensor->raw_data.data, values, bytes);
-    return tensor->name;
+    return add_values(model, wanted, ONNX_INT64, sizes, count, values, sizeof *values);
 }
 
 static size_t bits_of(enum onnx_type type) {

@@ -20,6 +20,8 @@ done
 mkdir found
 succeed "$TAMIS" export run --out found/net.yaml
 has "$scratch/out/stdout" "found/space.yaml: "
+succeed "$TAMIS" export run --out found/other.yaml # the same space
+same found/net.yaml found/other.yaml
 succeed "$TAMIS" import found/net.yaml floats.safetensors --out again
 succeed "$TAMIS" upscale run --float --in $picture --out first.png
 succeed "$TAMIS" upscale again/arch.yaml --in $picture --out second.png
@@ -57,6 +59,9 @@ refuse 2 "is there already; replace it with --force" "$TAMIS" export run --out n
 rm -f net.c
 touch net.h
 refuse 2 "\"net.h\" is there already" "$TAMIS" export run --out net.c
+mkdir foreign
+echo "space: foreign" >foreign/space.yaml
+refuse 2 "\"foreign/space.yaml\" is there already" "$TAMIS" export run --out foreign/net.yaml
 refuse 2 "is a folder" "$TAMIS" export run --format dot --out found
 refuse 2 "the space beside the architecture" "$TAMIS" export run --out space.yaml
 refuse 2 "there is no run or architecture" "$TAMIS" export nothing --out new.yaml
