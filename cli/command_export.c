@@ -130,7 +130,8 @@ const struct command command_export = {
     .description =
         "Writes the network of a run, or of an architecture file with its weights beside it, to "
         "the file --out in the format --format; without --format the ending of the file says "
-        "which. `tamis list formats` shows them; onnx-quantized, c and safetensors-quantized take "
+        "which. `tamis list formats` shows all of them; onnx-quantized, c and "
+        "safetensors-quantized take "
         "the "
         "quantized weights, onnx and safetensors those in 32 bits.",
     .example = "tamis export runs/quickstart --format onnx-quantized --out model.onnx",
