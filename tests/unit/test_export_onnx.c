@@ -83,16 +83,16 @@ static void quantized_weights_take_their_bits(void **state) {
 /* Batch norms are within the convolutions, and the picture may have any size. */
 static void float_networks_are_folded(void **state) {
     struct error error = {0};
-    struct integers integers;
     struct parameters *folded;
-    integers_open(&integers, "mbconv_small", 8, 1);
-    struct parameters *trained =
-        derived_parameters(integers.setup.space, integers.architecture, NETWORK_FLOAT, 4, &error);
-    struct network *network =
-        folded_network(integers.architecture, NETWORK_FLOAT, trained, &folded, &error);
+    struct space *space = space_read("srresnet", &(struct space_settings){.scale = 2}, &error);
+    assert_non_null(space);
+    struct architecture *architecture = architecture_create(space);
+    struct parameters *trained = derived_parameters(space, architecture, NETWORK_FLOAT, 4, &error);
+    struct network *network = folded_network(architecture, NETWORK_FLOAT, trained, &folded, &error);
     assert_non_null(network);
     Onnx__ModelProto *model = exported(network, temporary_path(state, "float.onnx"));
     assert_int_equal(model->opset_import[0]->version, 18);
+    assert_true(network->norm_count > 0);
     assert_int_equal(count_nodes(model, "BatchNormalization"), 0);
     assert_int_equal(count_nodes(model, "Conv"), network->site_count);
     assert_int_equal(count_nodes(model, "DepthToSpace"), 1);
@@ -103,7 +103,8 @@ static void float_networks_are_folded(void **state) {
     network_free(network);
     parameters_free(folded);
     parameters_free(trained);
-    integers_close(&integers);
+    architecture_free(architecture);
+    space_free(space);
 }
 
 /* The quantizers that a network is trained with are not those of a finished one. */
