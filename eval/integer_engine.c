@@ -144,6 +144,56 @@ static void run_step(struct integer_engine *engine, int index) {
     }
 }
 
+/* Pixel `first` of row y of a value. */
+static unsigned char *pixel_of(const struct integer_engine *engine, int value, int y, int first,
+                               unsigned char *pieces) {
+    if (integer_groups_is_private(&engine->groups, value))
+        return pieces + engine->groups.offsets[value];
+    return integer_row(&engine->planes[value], y) +
+           integer_row_bytes(&engine->network->program, value, first);
+}
+
+/* What a step of a tail does with the floats; `value` is theirs. */
+static struct integer_tail_step tail_step(const struct integer_engine *engine,
+                                          const struct integer_step *step, int value, int y,
+                                          int first, unsigned char *pieces) {
+    const struct integer_value *output = &engine->network->program.values[step->output];
+    struct integer_tail_step result = {.number = step->number};
+    if (step->kind == INTEGER_ACTIVATION) {
+        result.kind = step->option == INTEGER_RELU      ? INTEGER_TAIL_RELU
+                      : step->option == INTEGER_SIGMOID ? INTEGER_TAIL_SIGMOID
+                                                        : INTEGER_TAIL_LEAKY_RELU;
+    } else if (step->kind == INTEGER_QUANTIZE) {
+        result.kind = INTEGER_TAIL_QUANTIZE;
+        result.zero = output->zero;
+        result.highest = output->highest;
+        result.data = pixel_of(engine, step->output, y, first, pieces);
+    } else {
+        int other = step->inputs[step->inputs[0] == value];
+        result.kind = step->kind == INTEGER_ADD ? INTEGER_TAIL_ADD : INTEGER_TAIL_MULTIPLY;
+        result.data = pixel_of(engine, other, y, first, pieces);
+    }
+    return result;
+}
+
+/* The steps behind the convolution `steps[0]` that run after it in one pass. */
+static struct integer_tail make_tail(const struct integer_engine *engine, const int *steps,
+                                     int count, int y, int first, unsigned char *pieces) {
+    const struct integer_program *program = &engine->network->program;
+    int value = program->steps[steps[0]].output;
+    struct integer_tail tail = {.count = 0};
+    for (int i = 1; i <= count; i++) {
+        const struct integer_step *step = &program->steps[steps[i]];
+        tail.steps[tail.count++] = tail_step(engine, step, value, y, first, pieces);
+        if (step->kind == INTEGER_QUANTIZE) continue;
+        value = step->output;
+        if (engine->groups.is_passed[value]) continue;
+        tail.steps[tail.count++] = (struct integer_tail_step){
+            .kind = INTEGER_TAIL_STORE, .data = pixel_of(engine, value, y, first, pieces)};
+    }
+    return tail;
+}
+
 /* Moves the plane of a value so that its pixel 0 is number `first` of the row. */
 static void move_plane(const struct integer_engine *engine, int value, int first, int count,
                        unsigned char *pieces, struct integer_plane *planes) {
@@ -158,9 +208,12 @@ static void move_plane(const struct integer_engine *engine, int value, int first
     }
 }
 
-/* Pixels first .. first + count of row y by one step of a group. */
-static void run_piece(const struct integer_engine *engine, int index, struct integer_call *call,
-                      unsigned char *pieces, int y, int first, int count) {
+/* Pixels first .. first + count of row y by the first of `steps`, with so many behind it as its
+ * tail. */
+static void run_piece(const struct integer_engine *engine, const int *steps, int tail_count,
+                      struct integer_call *call, unsigned char *pieces, int y, int first,
+                      int count) {
+    int index = steps[0];
     const struct integer_step *step = &engine->network->program.steps[index];
     bool is_local = integer_step_is_local(step);
     double start = begin_time(engine);
@@ -174,10 +227,17 @@ static void run_piece(const struct integer_engine *engine, int index, struct int
     }
     move_plane(engine, step->output, first, count, pieces, call->planes);
     call->step = step;
-    if (engine->packed[index].kernel)
-        integer_packed_row(&engine->packed[index], call, y, is_local ? 0 : first);
-    else
+    if (!engine->packed[index].kernel) {
         integer_run_row(call, y);
+    } else {
+        integer_packed_row(&engine->packed[index], call, y, is_local ? 0 : first);
+    }
+    if (tail_count) {
+        struct integer_tail tail = make_tail(engine, steps, tail_count, y, first, pieces);
+        size_t channels = (size_t)engine->network->program.values[step->output].channels;
+        engine->packed[index].kernel->tail(&tail, integer_output_floats(call, y),
+                                           (size_t)count * channels);
+    }
     add_time(engine, index, start);
 }
 
@@ -212,8 +272,9 @@ static void run_group(struct integer_engine *engine, const struct integer_group 
         for (int first = 0; first < width; first += group->piece) {
             int count = width - first < group->piece ? width - first : group->piece;
             prefetch_piece(engine, group, y, first, count);
-            for (int i = 0; i < group->count; i++)
-                run_piece(engine, group->steps[i], &call, pieces, y, first, count);
+            for (int i = 0; i < group->count; i += 1 + group->tails[i])
+                run_piece(engine, group->steps + i, group->tails[i], &call, pieces, y, first,
+                          count);
         }
     }
 }

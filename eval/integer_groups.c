@@ -4,7 +4,7 @@
 
 /* Pieces of rows have whole tiles of every kernel, and floats of a piece fit into the nearest cache
  * several times. */
-enum { PIECE_UNIT = 24, PIECE_BYTES = 16384, ALIGNMENT = 64 };
+enum { PIECE_UNIT = 24, PIECE_BYTES = 9700, ALIGNMENT = 64 };
 
 bool integer_step_is_local(const struct integer_step *step) {
     switch ((enum integer_kind)step->kind) {
@@ -87,6 +87,112 @@ static void find_reads(const struct grouping *grouping, int index) {
     group->reads = reads;
 }
 
+/* --- Tails ---------------------------------------------------------------------------------------
+ */
+
+/* While the steps of a group are put into their last order. */
+struct ordering {
+    const struct grouping *grouping;
+    int index; /* of the group */
+    int *from; /* steps; -1: they have their place already */
+    int count;
+    int *steps, *tails; /* the last order */
+    int placed;
+};
+
+static bool is_made(const struct ordering *ordering, int value) {
+    const struct grouping *grouping = ordering->grouping;
+    if (grouping->groups->made[value] != ordering->index) return true;
+    for (int i = 0; i < ordering->placed; i++)
+        if (grouping->program->steps[ordering->steps[i]].output == value) return true;
+    return false;
+}
+
+/* Whether a tail may go on from `value` with this step. */
+static bool continues(const struct ordering *ordering, const struct integer_step *step, int value) {
+    const struct integer_program *program = ordering->grouping->program;
+    const struct integer_plane *planes = ordering->grouping->planes;
+    if (step->kind == INTEGER_ACTIVATION)
+        return step->inputs[0] == value &&
+               (step->option == INTEGER_RELU || step->option == INTEGER_LEAKY_RELU ||
+                step->option == INTEGER_SIGMOID);
+    if ((step->kind != INTEGER_ADD && step->kind != INTEGER_MULTIPLY) || step->input_count != 2)
+        return false;
+    int other = step->inputs[step->inputs[0] == value];
+    return (step->inputs[0] == value || step->inputs[1] == value) && other != value &&
+           is_made(ordering, other) &&
+           program->values[other].channels == program->values[value].channels &&
+           planes[other].width == planes[value].width &&
+           planes[other].height == planes[value].height;
+}
+
+static void put(struct ordering *ordering, int i) {
+    ordering->tails[ordering->placed] = 0;
+    ordering->steps[ordering->placed++] = ordering->from[i];
+    ordering->from[i] = -1;
+}
+
+static int readers_of(const struct integer_program *program, int value) {
+    int count = 0;
+    for (int i = 0; i < program->step_count; i++)
+        for (int k = 0; k < program->steps[i].input_count; k++)
+            count += program->steps[i].inputs[k] == value;
+    return count;
+}
+
+/* Puts what goes on from the last step's floats behind it: all quantizers, and the first step that
+ * makes other floats of them, from which it then goes on. */
+static void put_tail(struct ordering *ordering) {
+    const struct integer_program *program = ordering->grouping->program;
+    int head = ordering->placed - 1, value = program->steps[ordering->steps[head]].output;
+    for (int next = 0; next >= 0;) {
+        int taken = 0;
+        next = -1;
+        for (int i = 0; i < ordering->count; i++) {
+            bool is_full = 2 * (ordering->placed - head) > INTEGER_TAIL_MOST;
+            if (ordering->from[i] < 0 || is_full) continue;
+            const struct integer_step *step = &program->steps[ordering->from[i]];
+            if (step->kind == INTEGER_QUANTIZE && step->inputs[0] == value) {
+                put(ordering, i);
+                taken++;
+            } else if (next < 0 && continues(ordering, step, value)) {
+                next = i;
+            }
+        }
+        taken += next >= 0;
+        /* The convolution's own floats are where the tail begins. */
+        if (value != program->steps[ordering->steps[head]].output)
+            ordering->grouping->groups->is_passed[value] = taken == readers_of(program, value);
+        if (next < 0) continue;
+        value = program->steps[ordering->from[next]].output;
+        put(ordering, next);
+    }
+    ordering->tails[head] = ordering->placed - head - 1;
+}
+
+static void find_tails(const struct grouping *grouping, int index) {
+    struct integer_group *group = &grouping->groups->items[index];
+    struct arena *arena = &grouping->groups->arena;
+    size_t bytes = (size_t)group->count * sizeof(int);
+    struct ordering ordering = {.grouping = grouping,
+                                .index = index,
+                                .count = group->count,
+                                .from = memory_allocate(bytes),
+                                .steps = arena_allocate(arena, bytes),
+                                .tails = arena_allocate(arena, bytes)};
+    memcpy(ordering.from, group->steps, bytes);
+    for (int i = 0; i < group->count; i++) {
+        int step = ordering.from[i];
+        if (step < 0) continue;
+        const struct integer_kernel *kernel = grouping->packed[step].kernel;
+        put(&ordering, i);
+        if (kernel && kernel->tail && !grouping->program->steps[step].scaling) put_tail(&ordering);
+    }
+    memory_free(ordering.from);
+    group->steps = ordering.steps;
+    group->tails = ordering.tails;
+}
+
 /* The first step that is left, and with it all that can be made of the same pixels. */
 static void make_group(struct grouping *grouping, int first) {
     const struct integer_program *program = grouping->program;
@@ -107,8 +213,10 @@ static void make_group(struct grouping *grouping, int first) {
         groups->made[value] = index;
         if (pixel_bytes(grouping, value) > most) most = pixel_bytes(grouping, value);
     }
+    group->tails = arena_allocate(&groups->arena, (size_t)group->count * sizeof(int));
     if (is_alone) return;
     find_reads(grouping, index);
+    find_tails(grouping, index);
     int width = grouping->planes[program->steps[first].output].width;
     int units = (int)(PIECE_BYTES / most) / PIECE_UNIT;
     group->piece = (units ? units : 1) * PIECE_UNIT;
@@ -151,39 +259,39 @@ static size_t place(struct piece *pieces, int *count, int now, int until, size_t
     return piece.begin;
 }
 
-/* The place in its group of the last step that reads the value. */
+/* The place in its group of the last step that reads the value; steps of a tail are at the place of
+ * their first. */
 static int last_within(const struct grouping *grouping, const struct integer_group *group,
                        int value) {
     int last = 0;
-    for (int i = 0; i < group->count; i++) {
-        const struct integer_step *step = &grouping->program->steps[group->steps[i]];
-        for (int k = 0; k < step->input_count; k++)
-            if (step->inputs[k] == value) last = i;
-    }
+    for (int i = 0; i < group->count; i += 1 + group->tails[i])
+        for (int t = 0; t <= group->tails[i]; t++) {
+            const struct integer_step *step = &grouping->program->steps[group->steps[i + t]];
+            for (int k = 0; k < step->input_count; k++)
+                if (step->inputs[k] == value) last = i;
+        }
     return last;
 }
 
-static void lay_out(const struct grouping *grouping, struct piece *pieces) {
+static void lay_out_group(const struct grouping *grouping, int index, struct piece *pieces,
+                          struct piece *images, int *image_count) {
     struct integer_groups *groups = grouping->groups;
-    const struct integer_program *program = grouping->program;
-    struct piece *own = pieces + program->step_count;
+    const struct integer_group *group = &groups->items[index];
     int count = 0;
-    for (int g = 0; g < groups->count; g++) {
-        struct integer_group *group = &groups->items[g];
-        int own_count = 0;
-        for (int i = 0; i < group->count; i++) {
-            const struct integer_step *step = &program->steps[group->steps[i]];
-            int value = step->output;
-            if (integer_groups_is_private(groups, value))
-                groups->offsets[value] = place(
-                    own, &own_count, i, last_within(grouping, group, value),
-                    pixel_bytes(grouping, value) * (size_t)group->piece, &groups->piece_bytes);
-            else
-                groups->offsets[value] =
-                    place(pieces, &count, g, groups->last[value],
-                          integer_value_memory(program, step, &grouping->planes[value]),
-                          &groups->image_bytes);
-        }
+    for (int i = 0, place_of = 0; i < group->count; i++) {
+        const struct integer_step *step = &grouping->program->steps[group->steps[i]];
+        int value = step->output;
+        if (i > place_of + group->tails[place_of]) place_of = i;
+        if (groups->is_passed[value]) continue;
+        if (integer_groups_is_private(groups, value))
+            groups->offsets[value] =
+                place(pieces, &count, place_of, last_within(grouping, group, value),
+                      pixel_bytes(grouping, value) * (size_t)group->piece, &groups->piece_bytes);
+        else
+            groups->offsets[value] =
+                place(images, image_count, index, groups->last[value],
+                      integer_value_memory(grouping->program, step, &grouping->planes[value]),
+                      &groups->image_bytes);
     }
 }
 
@@ -196,6 +304,7 @@ void integer_groups_create(struct integer_groups *groups, const struct integer_p
     groups->made = arena_allocate(&groups->arena, values * sizeof *groups->made);
     groups->last = arena_allocate(&groups->arena, values * sizeof *groups->last);
     groups->offsets = arena_allocate(&groups->arena, values * sizeof *groups->offsets);
+    groups->is_passed = arena_allocate(&groups->arena, values * sizeof *groups->is_passed);
     for (size_t i = 0; i < values; i++)
         groups->made[i] = program->step_count; /* later than any group */
     groups->made[input] = -1;
@@ -212,7 +321,9 @@ void integer_groups_create(struct integer_groups *groups, const struct integer_p
         }
     groups->last[output] = groups->count;
     struct piece *pieces = memory_allocate(2 * steps * sizeof *pieces);
-    lay_out(&grouping, pieces);
+    int image_count = 0;
+    for (int g = 0; g < groups->count; g++)
+        lay_out_group(&grouping, g, pieces + steps, pieces, &image_count);
     memory_free(pieces);
 }
 

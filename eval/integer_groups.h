@@ -12,6 +12,8 @@
 struct integer_group {
     const int *steps; /* their numbers, each after those whose outputs it reads */
     int count;
+    /* By place in `steps`: so many after it are its tail (ops/integer_kernel.h) and run with it. */
+    const int *tails;
     const int *reads; /* images of the same size that it reads pixel by pixel */
     int read_count;
     int piece; /* pixels of a row that are made at a time; 0: one step by itself */
@@ -22,6 +24,7 @@ struct integer_groups {
     struct integer_group *items;
     int count;
     int *made, *last; /* by value: the group that makes it, the last that reads it */
+    bool *is_passed;  /* by value: a tail makes it and alone reads it: it is never stored */
     /* By value: where it lies, among the pieces if it is private, else among the images. */
     size_t *offsets;
     size_t piece_bytes, image_bytes; /* of memory for the pieces of one thread, for the images */

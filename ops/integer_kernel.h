@@ -35,6 +35,32 @@ struct integer_lanes {
         shift[16];
 };
 
+/*
+ * What is done with the floats of a piece of a row in one pass: steps of the network behind a
+ * convolution that read what came before them pixel by pixel. The arithmetic is that of
+ * ops/integer_pointwise.h.
+ */
+enum integer_tail_kind {
+    INTEGER_TAIL_STORE, /* the floats so far to `data` */
+    INTEGER_TAIL_ADD,   /* those at `data` */
+    INTEGER_TAIL_MULTIPLY,
+    INTEGER_TAIL_RELU,
+    INTEGER_TAIL_LEAKY_RELU, /* `number`: the slope */
+    INTEGER_TAIL_SIGMOID,
+    INTEGER_TAIL_QUANTIZE /* levels to `data`; the floats go on as they are */
+};
+struct integer_tail_step {
+    int kind;
+    float number;        /* INTEGER_TAIL_QUANTIZE: 1 / step */
+    int zero, highest;   /* INTEGER_TAIL_QUANTIZE: of the levels */
+    unsigned char *data; /* a float or level for each of the floats */
+};
+enum { INTEGER_TAIL_MOST = 24 };
+struct integer_tail {
+    int count;
+    struct integer_tail_step steps[INTEGER_TAIL_MOST];
+};
+
 struct integer_kernel {
     const char *name;
     bool (*is_supported)(void); /* by this processor */
@@ -52,6 +78,8 @@ struct integer_kernel {
                    const int32_t *sums, int pixels, int columns, unsigned char *to, size_t pitch);
     void (*floats)(const float *factors, const float *biases, const int32_t *sums, int pixels,
                    int columns, float *to, size_t pitch);
+    /* The tail of `count` floats. NULL: its steps are run one by one. */
+    void (*tail)(const struct integer_tail *tail, const float *from, size_t count);
 };
 
 /* All kernels that this build has, the best first, then NULL; some may not be supported. */

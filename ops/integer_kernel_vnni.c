@@ -95,6 +95,20 @@ INLINE __mmask16 first_lanes(int count) {
     return (__mmask16)(count >= 16 ? 0xffff : (1 << count) - 1);
 }
 
+/* Whole vectors are stored without a mask: it costs time. */
+INLINE void store_floats(float *to, __m512 values, int columns) {
+    if (columns >= 16)
+        _mm512_storeu_ps(to, values);
+    else
+        _mm512_mask_storeu_ps(to, first_lanes(columns), values);
+}
+INLINE void store_levels(unsigned char *to, __m128i levels, int columns) {
+    if (columns >= 16)
+        _mm_storeu_si128((__m128i *)(void *)to, levels);
+    else
+        _mm_mask_storeu_epi8(to, first_lanes(columns), levels);
+}
+
 /* Eight sums, each in the lower half of its lane. */
 INLINE __m512i scale(__m512i sums, const struct integer_lanes *lanes, int half, bool has_slope) {
     __m512i multiplier = _mm512_loadu_si512(lanes->multiplier + half);
@@ -124,8 +138,7 @@ INLINE void make_levels(const struct integer_lanes *lanes, const struct integer_
             odd = _mm512_min_epi64(_mm512_max_epi64(odd, lowest), highest);
             __m128i levels =
                 _mm512_cvtepi32_epi8(_mm512_or_si512(even, _mm512_slli_epi64(odd, 32)));
-            _mm_mask_storeu_epi8(to + (size_t)x * pitch + first, first_lanes(columns - first),
-                                 levels);
+            store_levels(to + (size_t)x * pitch + first, levels, columns - first);
         }
 }
 
@@ -137,6 +150,58 @@ static void levels(const struct integer_lanes *lanes, const struct integer_scali
         make_levels(lanes, scaling, sums, pixels, columns, to, pitch, false);
 }
 
+/* integer_exponential and integer_sigmoid of ops/integer_pointwise.h, rounding by rounding. */
+INLINE __m512 exponential(__m512 x) {
+    x = _mm512_max_ps(_mm512_set1_ps(-87.0f), x);
+    x = _mm512_min_ps(_mm512_set1_ps(88.0f), x);
+    __m512 magic = _mm512_set1_ps(12582912.0f);
+    __m512 k =
+        _mm512_sub_ps(_mm512_add_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), magic), magic);
+    __m512 r = _mm512_sub_ps(x, _mm512_mul_ps(k, _mm512_set1_ps(0.693359375f)));
+    r = _mm512_add_ps(r, _mm512_mul_ps(k, _mm512_set1_ps(2.12194440e-4f)));
+    static const float terms[] = {8.33333333e-3f, 4.16666667e-2f, 1.66666667e-1f, 0.5f};
+    __m512 p = _mm512_add_ps(_mm512_mul_ps(r, _mm512_set1_ps(1.98412698e-4f)),
+                             _mm512_set1_ps(1.38888889e-3f));
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        p = _mm512_add_ps(_mm512_mul_ps(p, r), _mm512_set1_ps(terms[i]));
+    p = _mm512_add_ps(_mm512_mul_ps(_mm512_mul_ps(p, r), r), r);
+    p = _mm512_add_ps(p, _mm512_set1_ps(1.0f));
+    __m512i bits = _mm512_add_epi32(_mm512_cvttps_epi32(k), _mm512_set1_epi32(127));
+    return _mm512_mul_ps(p, _mm512_castsi512_ps(_mm512_slli_epi32(bits, 23)));
+}
+
+INLINE __m512 sigmoid(__m512 x) {
+    __m512 negative =
+        _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(x), _mm512_set1_epi32(INT32_MIN)));
+    __m512 one = _mm512_set1_ps(1.0f);
+    return _mm512_div_ps(one, _mm512_add_ps(one, exponential(negative)));
+}
+
+/* Levels in 32 bits, those below 0 still to be made 0; what is no number is below 0 too. */
+INLINE __m512i levels_of(__m512 x, const struct integer_tail_step *step) {
+    __m512 highest = _mm512_set1_ps((float)(step->highest - step->zero));
+    __m512 level = _mm512_min_ps(highest, _mm512_mul_ps(x, _mm512_set1_ps(step->number)));
+    return _mm512_add_epi32(_mm512_cvtps_epi32(level), _mm512_set1_epi32(step->zero));
+}
+
+/* 64 levels, or 16. */
+INLINE void quantize(const __m512 *values, const int vectors, const struct integer_tail_step *step,
+                     int columns, unsigned char *to) {
+    if (vectors == 4) {
+        __m512i low = _mm512_packs_epi32(levels_of(values[0], step), levels_of(values[1], step));
+        __m512i high = _mm512_packs_epi32(levels_of(values[2], step), levels_of(values[3], step));
+        /* Packing works in each quarter of the register. */
+        const __m512i order =
+            _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        __m512i bytes = _mm512_packus_epi16(low, high);
+        _mm512_storeu_si512(to, _mm512_permutexvar_epi32(order, bytes));
+        return;
+    }
+    __m512i levels = _mm512_max_epi32(levels_of(values[0], step), _mm512_setzero_si512());
+    store_levels(to, _mm512_cvtepi32_epi8(levels), columns);
+}
+
 static void floats(const float *factors, const float *biases, const int32_t *sums, int pixels,
                    int columns, float *to, size_t pitch) {
     for (int first = 0; first < columns; first += 16) {
@@ -146,9 +211,66 @@ static void floats(const float *factors, const float *biases, const int32_t *sum
         for (int x = 0; x < pixels; x++) {
             __m512i from = _mm512_loadu_si512(sums + x * INTEGER_TILE_COLUMNS + first);
             __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(from), factor);
-            _mm512_mask_storeu_ps(to + (size_t)x * pitch + first, lanes,
-                                  _mm512_add_ps(product, bias));
+            store_floats(to + (size_t)x * pitch + first, _mm512_add_ps(product, bias),
+                         columns - first);
         }
+    }
+}
+
+enum { TAIL_VECTORS = 4 };
+#define FOR_VECTORS _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
+
+/* One step of the tail for the floats from number `at` on: vectors, of which `columns` floats are
+ * there. */
+INLINE void run_step(const struct integer_tail_step *step, __m512 *values, const int vectors,
+                     int columns, size_t at) {
+    __m512 zero = _mm512_setzero_ps(), slope = _mm512_set1_ps(step->number);
+    float *floats = (float *)(void *)step->data + at;
+    unsigned char *levels = step->data + at;
+    switch ((enum integer_tail_kind)step->kind) {
+    case INTEGER_TAIL_STORE:
+        FOR_VECTORS store_floats(floats + v * 16, values[v], columns);
+        break;
+    case INTEGER_TAIL_ADD:
+        FOR_VECTORS values[v] =
+            _mm512_add_ps(values[v], _mm512_maskz_loadu_ps(first_lanes(columns), floats + v * 16));
+        break;
+    case INTEGER_TAIL_MULTIPLY:
+        FOR_VECTORS values[v] =
+            _mm512_mul_ps(values[v], _mm512_maskz_loadu_ps(first_lanes(columns), floats + v * 16));
+        break;
+    case INTEGER_TAIL_RELU:
+        FOR_VECTORS values[v] =
+            _mm512_mask_mov_ps(values[v], _mm512_cmp_ps_mask(values[v], zero, _CMP_LT_OQ), zero);
+        break;
+    case INTEGER_TAIL_LEAKY_RELU:
+        FOR_VECTORS values[v] =
+            _mm512_mask_mov_ps(_mm512_mul_ps(slope, values[v]),
+                               _mm512_cmp_ps_mask(values[v], zero, _CMP_GT_OQ), values[v]);
+        break;
+    case INTEGER_TAIL_SIGMOID:
+        FOR_VECTORS values[v] = sigmoid(values[v]);
+        break;
+    case INTEGER_TAIL_QUANTIZE:
+        quantize(values, vectors, step, columns, levels);
+        break;
+    }
+}
+
+static void tail(const struct integer_tail *tail, const float *from, size_t count) {
+    size_t at = 0;
+    __m512 values[TAIL_VECTORS];
+    for (; at + TAIL_VECTORS * 16 <= count; at += TAIL_VECTORS * 16) {
+        const int vectors = TAIL_VECTORS;
+        FOR_VECTORS values[v] = _mm512_loadu_ps(from + at + v * 16);
+        for (int i = 0; i < tail->count; i++)
+            run_step(&tail->steps[i], values, TAIL_VECTORS, 16, at);
+    }
+    for (; at < count; at += 16) {
+        int columns = count - at < 16 ? (int)(count - at) : 16;
+        values[0] = _mm512_maskz_loadu_ps(first_lanes(columns), from + at);
+        for (int i = 0; i < tail->count; i++)
+            run_step(&tail->steps[i], values, 1, columns, at);
     }
 }
 
@@ -160,5 +282,6 @@ const struct integer_kernel integer_kernel_vnni = {.name = "avx512-vnni",
                                                    .pixels = pixels_of,
                                                    .sums = sums,
                                                    .levels = levels,
-                                                   .floats = floats};
+                                                   .floats = floats,
+                                                   .tail = tail};
 #endif
