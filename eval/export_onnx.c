@@ -37,6 +37,7 @@ static bool emit(struct exporter *exporter, const struct graph_node *node) {
                         node->op->name);
     size_t count = (size_t)node->input_count;
     struct arena arena = {0};
+    bool ok = true;
     struct shape *shapes = arena_allocate(&arena, count * sizeof *shapes);
     const char **inputs = arena_allocate(&arena, count * sizeof *inputs);
     const float **values = arena_allocate(&arena, count * sizeof *values);
@@ -44,8 +45,9 @@ static bool emit(struct exporter *exporter, const struct graph_node *node) {
         const struct graph_value *value = &graph->values[node->inputs[i]];
         shapes[i] = value->shape;
         inputs[i] = exporter->names[node->inputs[i]];
-        if (value->kind == VALUE_PARAMETER)
-            values[i] = parameter_values(graph->parameters, value->parameter);
+        if (value->kind != VALUE_PARAMETER) continue;
+        values[i] = parameter_values(graph->parameters, value->parameter);
+        ok = parameter_is_finite(graph->parameters, value->parameter, exporter->error) && ok;
     }
     struct onnx_call call = {.model = exporter->model,
                              .name = node->name,
@@ -58,7 +60,7 @@ static bool emit(struct exporter *exporter, const struct graph_node *node) {
                              .output = exporter->names[node->output],
                              .position = node->position,
                              .error = exporter->error};
-    bool ok = node->op->onnx(&call);
+    ok = ok && node->op->onnx(&call);
     /* A parameter that several nodes read is written once. */
     for (size_t i = 0; i < count; i++)
         if (values[i]) exporter->names[node->inputs[i]] = inputs[i];

@@ -42,15 +42,6 @@ bool quantized_conv_is(const struct network *network, int site) {
     return at->weight >= 0 && at->quantizer_count == 1 && at->weight_step[0] >= 0;
 }
 
-/* A parameter that is not there (-1) is as good as a finite one. */
-static bool is_finite(const struct network *network, int parameter) {
-    if (parameter < 0) return true;
-    const float *values = values_of(network, parameter);
-    for (size_t i = 0; i < network->parameters->items[parameter].size; i++)
-        if (!isfinite(values[i])) return false;
-    return true;
-}
-
 bool quantized_conv_of(const struct network *network, int site, struct quantized_conv *conv,
                        struct error *error) {
     const struct network_site *at = &network->sites[site];
@@ -58,9 +49,8 @@ bool quantized_conv_of(const struct network *network, int site, struct quantized
                           at->activation_lowest};
     *conv = (struct quantized_conv){0};
     for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
-        if (!is_finite(network, needed[i]))
-            return error_add(error, ERROR_DATA, "\"%s\" has values that are not finite numbers",
-                             network->parameters->items[needed[i]].name);
+        if (needed[i] >= 0 && !parameter_is_finite(network->parameters, needed[i], error))
+            return false;
     read_weights(network, at, conv);
     read_activation(network, at, conv);
     return true;

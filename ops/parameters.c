@@ -121,6 +121,16 @@ float *parameter_gradients(const struct parameters *parameters, int index) {
     return gradients ? gradients + item->offset : NULL;
 }
 
+bool parameter_is_finite(const struct parameters *parameters, int index, struct error *error) {
+    const struct parameter *item = &parameters->items[index];
+    const float *values = parameter_values(parameters, index);
+    for (size_t i = 0; i < item->size; i++)
+        if (!isfinite(values[i]))
+            return error_add(error, ERROR_DATA, "\"%s\" has values that are not finite numbers",
+                             item->name);
+    return true;
+}
+
 size_t parameters_weight_count(const struct parameters *parameters) {
     size_t total = 0;
     for (size_t i = 0; i < parameters->count; i++) {

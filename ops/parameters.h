@@ -59,6 +59,8 @@ void parameters_zero_gradients(struct parameters *parameters);
 
 float *parameter_values(const struct parameters *parameters, int index);
 float *parameter_gradients(const struct parameters *parameters, int index);
+/* Whether all of its values are finite numbers; else a sentence that names it. */
+bool parameter_is_finite(const struct parameters *parameters, int index, struct error *error);
 /* Trained weights without gaps and without alpha and state: what reports call "parameters". */
 size_t parameters_weight_count(const struct parameters *parameters);
 

@@ -10,6 +10,7 @@
 #include "onnx.pb-c.h"
 #include "tests/support/integers.h"
 #include "tests/support/temporary.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -128,6 +129,19 @@ static void what_has_no_form_is_refused(void **state) {
     integers_close(&integers);
 }
 
+static void numbers_that_are_not_finite_are_refused(void **state) {
+    struct error error = {0};
+    struct integers integers;
+    integers_open(&integers, "rfdn_small", 8, 1);
+    const struct network_site *site = &integers.network->sites[1];
+    parameter_values(integers.parameters, site->weight)[0] = NAN;
+    const char *path = temporary_path(state, "refused.onnx");
+    assert_false(export_onnx_write(integers.network, NULL, path, &error));
+    assert_non_null(strstr(error.text, "not finite numbers"));
+    assert_false(file_exists(path));
+    integers_close(&integers);
+}
+
 int main(void) {
     log_set_level(LOG_QUIET);
     const struct CMUnitTest tests[] = {
@@ -137,6 +151,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(float_networks_are_folded, temporary_setup,
                                         temporary_teardown),
         cmocka_unit_test_setup_teardown(what_has_no_form_is_refused, temporary_setup,
+                                        temporary_teardown),
+        cmocka_unit_test_setup_teardown(numbers_that_are_not_finite_are_refused, temporary_setup,
                                         temporary_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
