@@ -15,7 +15,7 @@ bool broadcast_check(const char *op, struct shape full, struct shape small,
     if (broadcast_fits(full, small)) return true;
     char first[64], second[64];
     return error_at(error, ERROR_SPEC, position, "%s: an input of %s does not fit to one of %s", op,
-                    shape_text(small, second), shape_text(full, first));
+                    shape_sentence(small, second), shape_sentence(full, first));
 }
 
 bool broadcast_is_plain(struct shape full, struct shape small) {

@@ -30,7 +30,7 @@ static bool concat_shape(const double *attribute, const struct shape *inputs, in
             char a[64], b[64];
             return error_at(error, ERROR_SPEC, position,
                             "concat: the inputs of %s and %s differ in more than their channels",
-                            shape_text(first, a), shape_text(other, b));
+                            shape_sentence(first, a), shape_sentence(other, b));
         }
         channels += other.c;
     }

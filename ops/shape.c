@@ -34,3 +34,9 @@ const char *shape_text(struct shape shape, char *buffer) {
     snprintf(buffer, 64, "%dx%dx%dx%d", shape.n, shape.h, shape.w, shape.c);
     return buffer;
 }
+
+const char *shape_sentence(struct shape shape, char *buffer) {
+    snprintf(buffer, 64, "%d channel%s of %d x %d", shape.c, shape.c == 1 ? "" : "s", shape.h,
+             shape.w);
+    return buffer;
+}

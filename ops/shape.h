@@ -6,13 +6,13 @@
 #include <stddef.h>
 
 /*
- * Every tensor is float32 and has four sizes: n images, h rows, w columns, c channels (NHWC, channels
- * innermost). `pitch` is the number of floats from one pixel to the next.
+ * Every tensor is float32 and has four sizes: n images, h rows, w columns, c channels (NHWC,
+ * channels innermost). `pitch` is the number of floats from one pixel to the next.
  *
- * Activations have pitch = c rounded up to SHAPE_CHANNEL_ALIGN; the padding channels of activations and
- * of their gradients always hold zeros: every operation may rely on it and must keep it.
- * Parameters are dense, pitch = c. A convolution weight is n = out, h = kernel rows, w = kernel columns,
- * c = in/groups; a vector of k values (bias, step sizes, alpha, probabilities) is 1x1x1xk.
+ * Activations have pitch = c rounded up to SHAPE_CHANNEL_ALIGN; the padding channels of activations
+ * and of their gradients always hold zeros: every operation may rely on it and must keep it.
+ * Parameters are dense, pitch = c. A convolution weight is n = out, h = kernel rows, w = kernel
+ * columns, c = in/groups; a vector of k values (bias, step sizes, alpha, probabilities) is 1x1x1xk.
  */
 enum { SHAPE_CHANNEL_ALIGN = 8 };
 
@@ -32,5 +32,7 @@ size_t shape_elements(struct shape shape);
 bool shape_equal(struct shape a, struct shape b); /* sizes; the pitch may differ */
 /* "2x48x48x64" into a buffer of at least 64 bytes; returns it. */
 const char *shape_text(struct shape shape, char *buffer);
+/* "64 channels of 48 x 48" likewise: for sentences about steps of a network. */
+const char *shape_sentence(struct shape shape, char *buffer);
 
 #endif

@@ -242,7 +242,8 @@ const struct bad_space bad_spaces[] = {
      "  - conv: {out: 12, kernel: 1}\n"
      "  - add: {from: [previous, a]}\n"
      "  - pixel_shuffle: {scale: scale}\n",
-     "test.yaml:5:5: add: an input of 1x64x64x8 does not fit to one of 1x64x64x12"},
+     "test.yaml:5:5: add: an input of 8 channels of 64 x 64 does not fit to one of 12 channels "
+     "of 64 x 64"},
     {"pixel_shuffle_of_odd_channels",
      "space: bad\n"
      "network:\n"

@@ -137,8 +137,11 @@ static void shapes_that_do_not_fit_are_sentences(void **state) {
         {"add",
          {1, 4, 4, 8, 8},
          {1, 4, 4, 3, 8},
-         "add: an input of 1x4x4x3 does not fit to one of"},
-        {"multiply", {2, 4, 4, 8, 8}, {1, 1, 4, 8, 8}, "multiply: an input of 1x1x4x8"},
+         "add: an input of 3 channels of 4 x 4 does not fit to one of 8 channels of 4 x 4"},
+        {"multiply",
+         {2, 4, 4, 8, 8},
+         {1, 1, 4, 8, 8},
+         "multiply: an input of 8 channels of 1 x 4 does not"},
         {"concat", {1, 4, 4, 8, 8}, {1, 4, 5, 8, 8}, "differ in more than their channels"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
