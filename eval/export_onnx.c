@@ -41,12 +41,14 @@ static bool emit(struct exporter *exporter, const struct graph_node *node) {
     struct shape *shapes = arena_allocate(&arena, count * sizeof *shapes);
     const char **inputs = arena_allocate(&arena, count * sizeof *inputs);
     const float **values = arena_allocate(&arena, count * sizeof *values);
+    const char **parameters = arena_allocate(&arena, count * sizeof *parameters);
     for (size_t i = 0; i < count; i++) {
         const struct graph_value *value = &graph->values[node->inputs[i]];
         shapes[i] = value->shape;
         inputs[i] = exporter->names[node->inputs[i]];
         if (value->kind != VALUE_PARAMETER) continue;
         values[i] = parameter_values(graph->parameters, value->parameter);
+        parameters[i] = graph->parameters->items[value->parameter].name;
         ok = parameter_is_finite(graph->parameters, value->parameter, exporter->error) && ok;
     }
     struct onnx_call call = {.model = exporter->model,
@@ -57,6 +59,7 @@ static bool emit(struct exporter *exporter, const struct graph_node *node) {
                              .output_shape = graph->values[node->output].shape,
                              .input = inputs,
                              .values = values,
+                             .parameters = parameters,
                              .output = exporter->names[node->output],
                              .position = node->position,
                              .error = exporter->error};

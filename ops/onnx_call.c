@@ -38,12 +38,10 @@ const char *onnx_parameter(struct onnx_call *call, int input, int size_count,
     struct shape shape = call->input_shape[input];
     size_t elements = shape_elements(shape);
     float *ordered = memory_allocate(elements * sizeof *ordered);
-    char buffer[NAME_BYTES], what[32];
     for (size_t i = 0; i < elements; i++)
         ordered[parameter_file_index(shape, i)] = call->values[input][i];
-    snprintf(what, sizeof what, "parameter %d", input);
     call->input[input] =
-        onnx_add_floats(call->model, own_name(call, what, buffer), sizes, size_count, ordered);
+        onnx_add_floats(call->model, call->parameters[input], sizes, size_count, ordered);
     memory_free(ordered);
     return call->input[input];
 }
@@ -71,10 +69,21 @@ const char *onnx_reals(struct onnx_call *call, const float *values, int count) {
     return onnx_add_floats(call->model, own_name(call, "numbers", buffer), &size, 1, values);
 }
 
+const char *onnx_integer(struct onnx_call *call, int64_t value) {
+    char buffer[NAME_BYTES];
+    return onnx_add_longs(call->model, own_name(call, "integer", buffer), NULL, 0, &value);
+}
+
 const char *onnx_integers(struct onnx_call *call, const int64_t *values, int count) {
     char buffer[NAME_BYTES];
     const int64_t size = count;
     return onnx_add_longs(call->model, own_name(call, "integers", buffer), &size, 1, values);
+}
+
+const char *onnx_zero_point(struct onnx_call *call, enum onnx_type type, int32_t level) {
+    char buffer[NAME_BYTES];
+    return onnx_add_levels(call->model, own_name(call, "zero_point", buffer), type, NULL, 0,
+                           &level);
 }
 
 const char *onnx_sizes(struct onnx_call *call, const char *tensor, int first, int count) {

@@ -16,9 +16,10 @@ struct onnx_call {
     int input_count;
     const struct shape *input_shape;
     struct shape output_shape;
-    const char **input;         /* names of the tensors; NULL: a parameter that has none yet */
-    const float *const *values; /* of inputs that are parameters, in our layout; else NULL */
-    const char *output;         /* name of the tensor to make */
+    const char **input;            /* names of the tensors; NULL: a parameter that has none yet */
+    const float *const *values;    /* of inputs that are parameters, in our layout; else NULL */
+    const char *const *parameters; /* their names, as files of weights have them */
+    const char *output;            /* name of the tensor to make */
     struct position position;
     struct error *error;
 };
@@ -43,16 +44,18 @@ const char *onnx_made(struct onnx_call *call, const char *operator_name, int cou
 bool onnx_unary(struct onnx_call *call, const char *operator_name);
 
 /* The input's name; of a parameter that has none yet, that of a new tensor of these sizes, with
- * values in the order O, I, H, W. */
+ * values in the order O, I, H, W, which is called like the parameter. */
 const char *onnx_parameter(struct onnx_call *call, int input, int size_count, const int64_t *sizes);
 /* The same of a convolution's weight (O, I, H, W) and of a vector. */
 const char *onnx_weight(struct onnx_call *call, int input);
 const char *onnx_vector(struct onnx_call *call, int input);
 
-/* Constants: a scalar, a row of floats, a row of integers. */
+/* Constants: scalars, rows of numbers, the level that stands for 0. */
 const char *onnx_real(struct onnx_call *call, double value);
 const char *onnx_reals(struct onnx_call *call, const float *values, int count);
+const char *onnx_integer(struct onnx_call *call, int64_t value);
 const char *onnx_integers(struct onnx_call *call, const int64_t *values, int count);
+const char *onnx_zero_point(struct onnx_call *call, enum onnx_type type, int32_t level);
 #define ONNX_INTEGERS(...)                                                                         \
     (const int64_t[]){__VA_ARGS__}, (int)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 

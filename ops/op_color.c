@@ -115,13 +115,14 @@ static void color_backward(const struct op_call *call) {
 static bool color_onnx(struct onnx_call *call) {
     const struct op_call described = {.attribute = call->attribute};
     const struct color_map map = map_of(&described);
-    const int64_t sizes[] = {3, 3, 1, 1};
     float matrix[9], offset[3];
     for (int i = 0; i < 9; i++)
         matrix[i] = (float)map.matrix[i / 3][i % 3];
     for (int i = 0; i < 3; i++)
         offset[i] = (float)map.offset[i];
-    const char *weight = onnx_add_floats(call->model, call->name, sizes, 4, matrix);
+    const char *row = onnx_reals(call, matrix, 9);
+    const char *weight =
+        onnx_made(call, "Reshape", ONNX_NAMES(row, onnx_integers(call, ONNX_INTEGERS(3, 3, 1, 1))));
     onnx_result(call, "Conv", ONNX_NAMES(call->input[0], weight, onnx_reals(call, offset, 3)));
     return true;
 }

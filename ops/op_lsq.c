@@ -127,10 +127,11 @@ static bool weight_onnx(struct onnx_call *call, struct quantizer_levels levels) 
         places[parameter_file_index(shape, i)] = (int32_t)quantizer_level(
             call->values[0][i], step, (float)levels.lowest, (float)levels.highest);
     }
-    const char *constant = onnx_add_levels(
-        call->model, call->name, weight_type((int)call->attribute[LSQ_BITS]), sizes, 4, places);
-    struct onnx_node *node = onnx_result(call, "DequantizeLinear",
-                                         ONNX_NAMES(constant, onnx_reals(call, steps, (int)rows)));
+    const char *constant =
+        onnx_add_levels(call->model, call->parameters[0],
+                        weight_type((int)call->attribute[LSQ_BITS]), sizes, 4, places);
+    const char *scale = onnx_add_floats(call->model, call->parameters[1], &rows, 1, steps);
+    struct onnx_node *node = onnx_result(call, "DequantizeLinear", ONNX_NAMES(constant, scale));
     onnx_set_integer(node, "axis", 0);
     memory_free(places);
     memory_free(steps);
@@ -142,14 +143,13 @@ static bool weight_onnx(struct onnx_call *call, struct quantizer_levels levels) 
 static bool activation_onnx(struct onnx_call *call, struct quantizer_levels levels) {
     int bits = (int)call->attribute[LSQ_BITS];
     float step = quantizer_used_step(call->values[1][0]);
-    const int32_t zero = -levels.lowest;
-    const char *value = call->input[0], *scale = onnx_real(call, (double)step);
+    const char *value = call->input[0];
+    const char *scale = onnx_add_floats(call->model, call->parameters[1], NULL, 0, &step);
     if (bits != 8 && bits != 16)
         value = onnx_made(call, "Clip",
                           ONNX_NAMES(value, onnx_real(call, (double)step * levels.lowest),
                                      onnx_real(call, (double)step * levels.highest)));
-    const char *point =
-        onnx_add_levels(call->model, call->name, activation_type(bits), NULL, 0, &zero);
+    const char *point = onnx_zero_point(call, activation_type(bits), -levels.lowest);
     value = onnx_made(call, "QuantizeLinear", ONNX_NAMES(value, scale, point));
     onnx_result(call, "DequantizeLinear", ONNX_NAMES(value, scale, point));
     return true;

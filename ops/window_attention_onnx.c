@@ -79,7 +79,7 @@ static const char *linear(struct onnx_call *call, const char *x, int weight, int
     for (size_t o = 0; o < outputs; o++)
         for (size_t i = 0; i < inputs; i++)
             values[i * outputs + o] = call->values[weight][o * inputs + i];
-    const char *matrix = onnx_add_floats(call->model, call->name, sizes, 2, values);
+    const char *matrix = onnx_add_floats(call->model, call->parameters[weight], sizes, 2, values);
     memory_free(values);
     const char *product = onnx_made(call, "MatMul", ONNX_NAMES(x, matrix));
     return onnx_made(call, "Add", ONNX_NAMES(product, onnx_vector(call, bias)));
@@ -100,8 +100,7 @@ static const char *cut_windows(struct onnx_call *call, const struct sizes *sizes
 }
 
 static const char *part(struct onnx_call *call, const char *windows, int64_t index) {
-    const char *place = onnx_add_longs(call->model, call->name, NULL, 0, &index);
-    return onnx_made(call, "Gather", ONNX_NAMES(windows, place)); /* axis 0 */
+    return onnx_made(call, "Gather", ONNX_NAMES(windows, onnx_integer(call, index))); /* axis 0 */
 }
 
 /* [head][query][key]. */
@@ -118,7 +117,7 @@ static const char *relative_bias(struct onnx_call *call, const struct sizes *siz
                 int across = query % window - key % window + window - 1;
                 *to++ = table[(size_t)(down * side + across) * heads + head];
             }
-    const char *name = onnx_add_floats(call->model, call->name, shape, 3, bias);
+    const char *name = onnx_add_floats(call->model, call->parameters[QKV_BIAS + 1], shape, 3, bias);
     memory_free(bias);
     return name;
 }

@@ -46,6 +46,21 @@ static int count_tensors(const Onnx__ModelProto *model, enum onnx_type type, siz
     return count;
 }
 
+/* The tensor of this name has the sizes O, I, H, W. */
+static void check_tensor(const Onnx__ModelProto *model, const char *name, struct shape shape) {
+    for (size_t i = 0; i < model->graph->n_initializer; i++) {
+        const Onnx__TensorProto *tensor = model->graph->initializer[i];
+        if (strcmp(tensor->name, name) != 0) continue;
+        assert_int_equal(tensor->n_dims, 4);
+        assert_int_equal(tensor->dims[0], shape.n);
+        assert_int_equal(tensor->dims[1], shape.c);
+        assert_int_equal(tensor->dims[2], shape.h);
+        assert_int_equal(tensor->dims[3], shape.w);
+        return;
+    }
+    fail_msg("there is no tensor %s", name);
+}
+
 static void every_step_has_a_form(void **state) {
     (void)state;
     for (int i = 0; i < op_table_count; i++)
@@ -97,6 +112,10 @@ static void float_networks_are_folded(void **state) {
     assert_int_equal(count_nodes(model, "BatchNormalization"), 0);
     assert_int_equal(count_nodes(model, "Conv"), network->site_count);
     assert_int_equal(count_nodes(model, "DepthToSpace"), 1);
+    for (int i = 0; i < network->site_count; i++) {
+        const struct parameter *weight = &folded->items[network->sites[i].weight];
+        check_tensor(model, weight->name, weight->shape);
+    }
     const Onnx__TensorShapeProto *shape = model->graph->input[0]->type->tensor_type->shape;
     assert_string_equal(shape->dim[2]->dim_param, "height");
     assert_string_equal(shape->dim[3]->dim_param, "width");
