@@ -66,11 +66,12 @@ static size_t rounded(size_t bytes) {
     return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-/* A thread has planes of its own, which it moves along the row, and pieces of rows. */
+/* A thread has planes of its own, which it moves along the row, pieces of rows, and rings of rows.
+ */
 static size_t thread_bytes(const struct integer_engine *engine) {
     size_t values = (size_t)engine->network->program.value_count;
     return rounded(engine->scratch_bytes) + rounded(values * sizeof *engine->planes) +
-           rounded(engine->groups.piece_bytes);
+           rounded(engine->groups.piece_bytes) + rounded(engine->groups.ring_bytes);
 }
 
 static bool find_sizes(struct integer_engine *engine, int height, int width, struct error *error) {
@@ -102,7 +103,7 @@ static bool prepare(struct integer_engine *engine, int height, int width, struct
     struct integer_groups *groups = &engine->groups;
     integer_groups_free(groups);
     integer_groups_create(groups, program, engine->packed, engine->planes, network->input,
-                          network->output);
+                          network->output, threads);
     if (groups->image_bytes > engine->bytes) {
         memory_free(engine->memory);
         engine->memory = memory_allocate_aligned(groups->image_bytes);
@@ -110,7 +111,7 @@ static bool prepare(struct integer_engine *engine, int height, int width, struct
     }
     for (int i = 0; i < program->step_count; i++) {
         int value = program->steps[i].output;
-        if (!integer_groups_is_private(groups, value))
+        if (groups->is_image[value])
             engine->planes[value].data = engine->memory + groups->offsets[value];
     }
     memory_free(engine->scratch);
@@ -144,20 +145,42 @@ static void run_step(struct integer_engine *engine, int index) {
     }
 }
 
+/* A thread in its band of the rows of a chain. */
+struct worker {
+    const struct integer_engine *engine;
+    int chain, begin, end;
+    struct integer_call call;
+    unsigned char *pieces, *rings;
+};
+
+/* The rows of a value around row y: an image, or the thread's own. */
+static struct integer_plane rows_of(const struct worker *worker, int value, int y) {
+    const struct integer_groups *groups = &worker->engine->groups;
+    struct integer_plane plane = worker->engine->planes[value];
+    int made = groups->made[value];
+    bool is_own =
+        made >= 0 && groups->chain_of[made] == worker->chain && groups->ring_rows[value] > 0;
+    if (is_own && (groups->is_followed[value] || y < worker->begin || y >= worker->end)) {
+        plane.rows = groups->ring_rows[value];
+        plane.data = worker->rings + groups->ring_offsets[value];
+    }
+    return plane;
+}
+
 /* Pixel `first` of row y of a value. */
-static unsigned char *pixel_of(const struct integer_engine *engine, int value, int y, int first,
-                               unsigned char *pieces) {
+static unsigned char *pixel_of(const struct worker *worker, int value, int y, int first) {
+    const struct integer_engine *engine = worker->engine;
     if (integer_groups_is_private(&engine->groups, value))
-        return pieces + engine->groups.offsets[value];
-    return integer_row(&engine->planes[value], y) +
-           integer_row_bytes(&engine->network->program, value, first);
+        return worker->pieces + engine->groups.offsets[value];
+    struct integer_plane rows = rows_of(worker, value, y);
+    return integer_row(&rows, y) + integer_row_bytes(&engine->network->program, value, first);
 }
 
 /* What a step of a tail does with the floats; `value` is theirs. */
-static struct integer_tail_step tail_step(const struct integer_engine *engine,
+static struct integer_tail_step tail_step(const struct worker *worker,
                                           const struct integer_step *step, int value, int y,
-                                          int first, unsigned char *pieces) {
-    const struct integer_value *output = &engine->network->program.values[step->output];
+                                          int first) {
+    const struct integer_value *output = &worker->call.program->values[step->output];
     struct integer_tail_step result = {.number = step->number};
     if (step->kind == INTEGER_ACTIVATION) {
         result.kind = step->option == INTEGER_RELU      ? INTEGER_TAIL_RELU
@@ -167,74 +190,71 @@ static struct integer_tail_step tail_step(const struct integer_engine *engine,
         result.kind = INTEGER_TAIL_QUANTIZE;
         result.zero = output->zero;
         result.highest = output->highest;
-        result.data = pixel_of(engine, step->output, y, first, pieces);
+        result.data = pixel_of(worker, step->output, y, first);
     } else {
         int other = step->inputs[step->inputs[0] == value];
         result.kind = step->kind == INTEGER_ADD ? INTEGER_TAIL_ADD : INTEGER_TAIL_MULTIPLY;
-        result.data = pixel_of(engine, other, y, first, pieces);
+        result.data = pixel_of(worker, other, y, first);
     }
     return result;
 }
 
 /* The steps behind the convolution `steps[0]` that run after it in one pass. */
-static struct integer_tail make_tail(const struct integer_engine *engine, const int *steps,
-                                     int count, int y, int first, unsigned char *pieces) {
-    const struct integer_program *program = &engine->network->program;
+static struct integer_tail make_tail(const struct worker *worker, const int *steps, int count,
+                                     int y, int first) {
+    const struct integer_program *program = worker->call.program;
     int value = program->steps[steps[0]].output;
     struct integer_tail tail = {.count = 0};
     for (int i = 1; i <= count; i++) {
         const struct integer_step *step = &program->steps[steps[i]];
-        tail.steps[tail.count++] = tail_step(engine, step, value, y, first, pieces);
+        tail.steps[tail.count++] = tail_step(worker, step, value, y, first);
         if (step->kind == INTEGER_QUANTIZE) continue;
         value = step->output;
-        if (engine->groups.is_passed[value]) continue;
+        if (worker->engine->groups.is_passed[value]) continue;
         tail.steps[tail.count++] = (struct integer_tail_step){
-            .kind = INTEGER_TAIL_STORE, .data = pixel_of(engine, value, y, first, pieces)};
+            .kind = INTEGER_TAIL_STORE, .data = pixel_of(worker, value, y, first)};
     }
     return tail;
 }
 
-/* Moves the plane of a value so that its pixel 0 is number `first` of the row. */
-static void move_plane(const struct integer_engine *engine, int value, int first, int count,
-                       unsigned char *pieces, struct integer_plane *planes) {
-    struct integer_plane *plane = &planes[value];
-    *plane = engine->planes[value];
-    plane->width = count;
-    if (integer_groups_is_private(&engine->groups, value)) {
-        plane->rows = 1;
-        plane->data = pieces + engine->groups.offsets[value];
-    } else {
-        plane->data += integer_row_bytes(&engine->network->program, value, first);
-    }
+/* The plane of a value, moved so that its pixel 0 is number `first` of row y. */
+static struct integer_plane moved_plane(const struct worker *worker, int value, int y, int first,
+                                        int count) {
+    bool is_private = integer_groups_is_private(&worker->engine->groups, value);
+    struct integer_plane plane = rows_of(worker, value, y);
+    plane.width = count;
+    if (is_private) plane.rows = 1;
+    plane.data = is_private ? pixel_of(worker, value, y, first)
+                            : plane.data + integer_row_bytes(worker->call.program, value, first);
+    return plane;
 }
 
 /* Pixels first .. first + count of row y by the first of `steps`, with so many behind it as its
  * tail. */
-static void run_piece(const struct integer_engine *engine, const int *steps, int tail_count,
-                      struct integer_call *call, unsigned char *pieces, int y, int first,
+static void run_piece(struct worker *worker, const int *steps, int tail_count, int y, int first,
                       int count) {
+    const struct integer_engine *engine = worker->engine;
+    struct integer_call *call = &worker->call;
     int index = steps[0];
-    const struct integer_step *step = &engine->network->program.steps[index];
+    const struct integer_step *step = &call->program->steps[index];
     bool is_local = integer_step_is_local(step);
     double start = begin_time(engine);
     int width = engine->planes[step->output].width;
     for (int i = 0; i < step->input_count; i++) {
         int input = step->inputs[i];
-        if (is_local && engine->planes[input].width == width)
-            move_plane(engine, input, first, count, pieces, call->planes);
-        else
-            call->planes[input] = engine->planes[input];
+        call->planes[input] = is_local && engine->planes[input].width == width
+                                  ? moved_plane(worker, input, y, first, count)
+                                  : rows_of(worker, input, y);
     }
-    move_plane(engine, step->output, first, count, pieces, call->planes);
+    call->planes[step->output] = moved_plane(worker, step->output, y, first, count);
     call->step = step;
-    if (!engine->packed[index].kernel) {
-        integer_run_row(call, y);
-    } else {
+    if (engine->packed[index].kernel)
         integer_packed_row(&engine->packed[index], call, y, is_local ? 0 : first);
-    }
+    else
+        integer_run_row(call, y);
     if (tail_count) {
-        struct integer_tail tail = make_tail(engine, steps, tail_count, y, first, pieces);
-        size_t channels = (size_t)engine->network->program.values[step->output].channels;
+        struct integer_tail tail = make_tail(worker, steps, tail_count, y, first);
+        size_t channels = (size_t)call->program->values[step->output].channels;
         engine->packed[index].kernel->tail(&tail, integer_output_floats(call, y),
                                            (size_t)count * channels);
     }
@@ -242,40 +262,68 @@ static void run_piece(const struct integer_engine *engine, const int *steps, int
 }
 
 /* Asks for what the group reads pixel by pixel of images, while its first sums are made. */
-static void prefetch_piece(const struct integer_engine *engine, const struct integer_group *group,
-                           int y, int first, int count) {
-    const struct integer_program *program = &engine->network->program;
+static void prefetch_piece(const struct worker *worker, const struct integer_group *group, int y,
+                           int first, int count) {
     for (int k = 0; k < group->read_count; k++) {
-        int value = group->reads[k];
-        const unsigned char *from =
-            integer_row(&engine->planes[value], y) + integer_row_bytes(program, value, first);
-        size_t bytes = integer_row_bytes(program, value, count);
+        const unsigned char *from = pixel_of(worker, group->reads[k], y, first);
+        size_t bytes = integer_row_bytes(worker->call.program, group->reads[k], count);
         for (size_t i = 0; i < bytes; i += ALIGNMENT)
             __builtin_prefetch(from + i);
     }
 }
 
 /* Every piece of a row by all steps before the next. */
-static void run_group(struct integer_engine *engine, const struct integer_group *group) {
-    const struct integer_program *program = &engine->network->program;
-    const struct integer_plane *plane = &engine->planes[program->steps[group->steps[0]].output];
-    int height = plane->height, width = plane->width;
-    size_t plane_bytes = rounded((size_t)program->value_count * sizeof *plane);
-#pragma omp parallel for schedule(static)
-    for (int y = 0; y < height; y++) {
-        unsigned char *memory =
-            engine->scratch + (size_t)omp_get_thread_num() * thread_bytes(engine);
-        struct integer_call call = {.program = program,
-                                    .planes = (struct integer_plane *)(void *)memory,
-                                    .scratch = memory + plane_bytes};
-        unsigned char *pieces = memory + plane_bytes + rounded(engine->scratch_bytes);
-        for (int first = 0; first < width; first += group->piece) {
-            int count = width - first < group->piece ? width - first : group->piece;
-            prefetch_piece(engine, group, y, first, count);
-            for (int i = 0; i < group->count; i += 1 + group->tails[i])
-                run_piece(engine, group->steps + i, group->tails[i], &call, pieces, y, first,
-                          count);
+static void run_row(struct worker *worker, const struct integer_group *group, int y) {
+    const struct integer_engine *engine = worker->engine;
+    const struct integer_groups *groups = &engine->groups;
+    const struct integer_step *steps = worker->call.program->steps;
+    int width = engine->planes[steps[group->steps[0]].output].width;
+    for (int first = 0; first < width; first += group->piece) {
+        int count = width - first < group->piece ? width - first : group->piece;
+        prefetch_piece(worker, group, y, first, count);
+        for (int i = 0; i < group->count; i += 1 + group->tails[i])
+            run_piece(worker, group->steps + i, group->tails[i], y, first, count);
+    }
+    if (y < worker->begin || y >= worker->end) return;
+    for (int i = 0; i < group->count; i++) {
+        int value = steps[group->steps[i]].output;
+        if (groups->is_image[value] && groups->is_followed[value])
+            memcpy(integer_row(&engine->planes[value], y), pixel_of(worker, value, y, 0),
+                   engine->planes[value].row_bytes);
+    }
+}
+
+/* The rows of one thread, group behind group. */
+static void run_band(struct worker *worker, const struct integer_chain *chain, int height) {
+    const struct integer_group *groups = worker->engine->groups.items + chain->first;
+    for (int time = worker->begin - chain->halo; time < worker->end + chain->halo; time++)
+        for (int i = 0; i < chain->count; i++) {
+            int y = time - groups[i].lag, beyond = chain->halo - groups[i].lag;
+            if (y >= 0 && y < height && y >= worker->begin - beyond && y < worker->end + beyond)
+                run_row(worker, &groups[i], y);
         }
+}
+
+static void run_chain(struct integer_engine *engine, int index) {
+    const struct integer_program *program = &engine->network->program;
+    const struct integer_chain *chain = &engine->groups.chains[index];
+    int first_step = engine->groups.items[chain->first].steps[0];
+    int height = engine->planes[program->steps[first_step].output].height;
+    size_t plane_bytes = rounded((size_t)program->value_count * sizeof(struct integer_plane));
+#pragma omp parallel
+    {
+        int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+        unsigned char *memory = engine->scratch + (size_t)thread * thread_bytes(engine);
+        struct worker worker = {.engine = engine,
+                                .chain = index,
+                                .begin = (int)((int64_t)height * thread / threads),
+                                .end = (int)((int64_t)height * (thread + 1) / threads)};
+        worker.call = (struct integer_call){.program = program,
+                                            .planes = (struct integer_plane *)(void *)memory,
+                                            .scratch = memory + plane_bytes};
+        worker.pieces = memory + plane_bytes + rounded(engine->scratch_bytes);
+        worker.rings = worker.pieces + rounded(engine->groups.piece_bytes);
+        if (worker.begin < worker.end) run_band(&worker, chain, height);
     }
 }
 
@@ -296,12 +344,12 @@ struct image integer_engine_upscale(struct integer_engine *engine, const struct 
     struct integer_plane *output = &engine->planes[network->output];
     unsigned char *rgb = rgb_of(low);
     engine->planes[network->input].data = rgb;
-    for (int i = 0; i < engine->groups.count; i++) {
-        const struct integer_group *group = &engine->groups.items[i];
-        if (group->piece)
-            run_group(engine, group);
+    for (int i = 0; i < engine->groups.chain_count; i++) {
+        const struct integer_group *first = &engine->groups.items[engine->groups.chains[i].first];
+        if (first->piece)
+            run_chain(engine, i);
         else
-            run_step(engine, group->steps[0]);
+            run_step(engine, first->steps[0]);
     }
     struct image image = image_create(output->width, output->height, 3);
     memcpy(image.pixels, output->data, image_bytes(&image));

@@ -1,10 +1,10 @@
-#include "eval/integer_groups.h"
+#include "eval/integer_groups_private.h"
 #include "ops/integer_rows.h"
 #include <string.h>
 
 /* Pieces of rows have whole tiles of every kernel, and floats of a piece fit into the nearest cache
  * several times. */
-enum { PIECE_UNIT = 24, PIECE_BYTES = 9700, ALIGNMENT = 64 };
+enum { PIECE_UNIT = 24, PIECE_BYTES = 9700 };
 
 bool integer_step_is_local(const struct integer_step *step) {
     switch ((enum integer_kind)step->kind) {
@@ -28,24 +28,11 @@ bool integer_step_is_local(const struct integer_step *step) {
     }
 }
 
-/* While the groups are made. */
-struct grouping {
-    struct integer_groups *groups;
-    const struct integer_program *program;
-    const struct integer_packed *packed;
-    const struct integer_plane *planes;
-    bool *is_done; /* by step */
-};
-
 /* Can be made in pieces of rows. */
 static bool has_pieces(const struct grouping *grouping, int step) {
     const struct integer_step *item = &grouping->program->steps[step];
     if (item->kind == INTEGER_CONVOLUTION) return grouping->packed[step].kernel != NULL;
     return integer_step_is_local(item);
-}
-
-static size_t pixel_bytes(const struct grouping *grouping, int value) {
-    return integer_row_bytes(grouping->program, value, 1);
 }
 
 /* Whether the step can be the next of group `index`: its inputs are made, and those of this group
@@ -211,7 +198,8 @@ static void make_group(struct grouping *grouping, int first) {
         steps[group->count++] = i;
         grouping->is_done[i] = true;
         groups->made[value] = index;
-        if (pixel_bytes(grouping, value) > most) most = pixel_bytes(grouping, value);
+        if (integer_pixel_bytes(grouping, value) > most)
+            most = integer_pixel_bytes(grouping, value);
     }
     group->tails = arena_allocate(&groups->arena, (size_t)group->count * sizeof(int));
     if (is_alone) return;
@@ -223,81 +211,9 @@ static void make_group(struct grouping *grouping, int first) {
     if (group->piece > width) group->piece = width;
 }
 
-/* --- Memory --------------------------------------------------------------------------------------
- */
-
-/* A piece of memory that a value takes while it lives, in steps or in groups. */
-struct piece {
-    size_t begin, bytes;
-    int until;
-};
-
-/* The first gap that is large enough among the pieces that are still needed at time `now`. */
-static size_t find_place(const struct piece *pieces, int count, int now, size_t bytes) {
-    size_t begin = 0;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (int i = 0; i < count; i++) {
-            const struct piece *piece = &pieces[i];
-            if (piece->until < now || piece->begin >= begin + bytes ||
-                piece->begin + piece->bytes <= begin)
-                continue;
-            begin = piece->begin + piece->bytes;
-            moved = true;
-        }
-    }
-    return begin;
-}
-
-/* Appends a piece; where it begins. */
-static size_t place(struct piece *pieces, int *count, int now, int until, size_t bytes,
-                    size_t *total) {
-    bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    struct piece piece = {find_place(pieces, *count, now, bytes), bytes, until};
-    pieces[(*count)++] = piece;
-    if (piece.begin + bytes > *total) *total = piece.begin + bytes;
-    return piece.begin;
-}
-
-/* The place in its group of the last step that reads the value; steps of a tail are at the place of
- * their first. */
-static int last_within(const struct grouping *grouping, const struct integer_group *group,
-                       int value) {
-    int last = 0;
-    for (int i = 0; i < group->count; i += 1 + group->tails[i])
-        for (int t = 0; t <= group->tails[i]; t++) {
-            const struct integer_step *step = &grouping->program->steps[group->steps[i + t]];
-            for (int k = 0; k < step->input_count; k++)
-                if (step->inputs[k] == value) last = i;
-        }
-    return last;
-}
-
-static void lay_out_group(const struct grouping *grouping, int index, struct piece *pieces,
-                          struct piece *images, int *image_count) {
-    struct integer_groups *groups = grouping->groups;
-    const struct integer_group *group = &groups->items[index];
-    int count = 0;
-    for (int i = 0, place_of = 0; i < group->count; i++) {
-        const struct integer_step *step = &grouping->program->steps[group->steps[i]];
-        int value = step->output;
-        if (i > place_of + group->tails[place_of]) place_of = i;
-        if (groups->is_passed[value]) continue;
-        if (integer_groups_is_private(groups, value))
-            groups->offsets[value] =
-                place(pieces, &count, place_of, last_within(grouping, group, value),
-                      pixel_bytes(grouping, value) * (size_t)group->piece, &groups->piece_bytes);
-        else
-            groups->offsets[value] =
-                place(images, image_count, index, groups->last[value],
-                      integer_value_memory(grouping->program, step, &grouping->planes[value]),
-                      &groups->image_bytes);
-    }
-}
-
 void integer_groups_create(struct integer_groups *groups, const struct integer_program *program,
                            const struct integer_packed *packed, const struct integer_plane *planes,
-                           int input, int output) {
+                           int input, int output, int threads) {
     size_t values = (size_t)program->value_count, steps = (size_t)program->step_count;
     *groups = (struct integer_groups){0};
     groups->items = arena_allocate(&groups->arena, steps * sizeof *groups->items);
@@ -305,6 +221,12 @@ void integer_groups_create(struct integer_groups *groups, const struct integer_p
     groups->last = arena_allocate(&groups->arena, values * sizeof *groups->last);
     groups->offsets = arena_allocate(&groups->arena, values * sizeof *groups->offsets);
     groups->is_passed = arena_allocate(&groups->arena, values * sizeof *groups->is_passed);
+    groups->chains = arena_allocate(&groups->arena, steps * sizeof *groups->chains);
+    groups->chain_of = arena_allocate(&groups->arena, steps * sizeof *groups->chain_of);
+    groups->is_followed = arena_allocate(&groups->arena, values * sizeof *groups->is_followed);
+    groups->is_image = arena_allocate(&groups->arena, values * sizeof *groups->is_image);
+    groups->ring_rows = arena_allocate(&groups->arena, values * sizeof *groups->ring_rows);
+    groups->ring_offsets = arena_allocate(&groups->arena, values * sizeof *groups->ring_offsets);
     for (size_t i = 0; i < values; i++)
         groups->made[i] = program->step_count; /* later than any group */
     groups->made[input] = -1;
@@ -313,18 +235,8 @@ void integer_groups_create(struct integer_groups *groups, const struct integer_p
     grouping.is_done = arena_allocate(&groups->arena, steps);
     for (int i = 0; i < program->step_count; i++)
         if (!grouping.is_done[i]) make_group(&grouping, i);
-    for (int g = 0; g < groups->count; g++)
-        for (int i = 0; i < groups->items[g].count; i++) {
-            const struct integer_step *step = &program->steps[groups->items[g].steps[i]];
-            for (int k = 0; k < step->input_count; k++)
-                groups->last[step->inputs[k]] = g;
-        }
-    groups->last[output] = groups->count;
-    struct piece *pieces = memory_allocate(2 * steps * sizeof *pieces);
-    int image_count = 0;
-    for (int g = 0; g < groups->count; g++)
-        lay_out_group(&grouping, g, pieces + steps, pieces, &image_count);
-    memory_free(pieces);
+    integer_chains_find(&grouping, output, threads);
+    integer_groups_lay_out(&grouping);
 }
 
 void integer_groups_free(struct integer_groups *groups) {
