@@ -1,0 +1,294 @@
+/* Every kernel that the processor has makes the bits of the plain loops. */
+#include "core/memory.h"
+#include "core/random.h"
+#include "ops/integer_convolution.h"
+#include "ops/integer_kernel.h"
+#include "ops/integer_pointwise.h"
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { INPUT, OUTPUT, VALUES, MOST_CHANNELS = 160 };
+
+/* One convolution of random numbers, with all that it points to. */
+struct subject {
+    struct integer_value values[VALUES];
+    struct integer_plane planes[VALUES];
+    struct integer_step step;
+    struct integer_program program;
+    struct integer_scaling scaling;
+    int32_t multipliers[2][MOST_CHANNELS], offsets[MOST_CHANNELS];
+    int64_t biases[2][MOST_CHANNELS];
+    unsigned char shifts[MOST_CHANNELS];
+    float floats[2 * MOST_CHANNELS];
+    int inputs[1];
+    size_t window;
+};
+
+static int below(struct random *random, int count) {
+    return (int)(random_uniform(random) * count);
+}
+
+/* All numbers as large as they may be in some of them, where products of bytes would saturate. */
+static void fill_bytes(struct random *random, unsigned char *bytes, size_t count, bool is_extreme,
+                       int extreme) {
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = (unsigned char)(is_extreme ? extreme : below(random, 256));
+}
+
+static void make_scaling(struct subject *subject, struct random *random, int channels) {
+    for (int o = 0; o < channels; o++) {
+        subject->shifts[o] = (unsigned char)(20 + below(random, 20));
+        double unit = ldexp(random_uniform(random), subject->shifts[o]) / 5e3;
+        for (int slope = 0; slope < 2; slope++) {
+            double part = slope ? 0.05 : 1;
+            subject->multipliers[slope][o] = (int32_t)(unit * part);
+            subject->biases[slope][o] =
+                (int64_t)(ldexp(40 * random_uniform(random) - 20, subject->shifts[o]) * part);
+        }
+    }
+    subject->scaling = (struct integer_scaling){.multipliers = subject->multipliers[0],
+                                                .biases = subject->biases[0],
+                                                .shifts = subject->shifts,
+                                                .lowest = below(random, 2) * 3,
+                                                .highest = 15 + below(random, 241)};
+    if (below(random, 2)) {
+        subject->scaling.slope_multipliers = subject->multipliers[1];
+        subject->scaling.slope_biases = subject->biases[1];
+    }
+    subject->step.scaling = &subject->scaling;
+}
+
+static void make_subject(struct subject *subject, struct random *random) {
+    static const int kernels[] = {1, 1, 3, 3, 5};
+    memset(subject, 0, sizeof *subject);
+    struct integer_step *step = &subject->step;
+    step->kind = INTEGER_CONVOLUTION;
+    step->groups = 1 + (below(random, 3) == 0) * below(random, 3);
+    int depth = 1 + below(random, 70 / step->groups), width = 1 + below(random, 140 / step->groups);
+    step->kernel_h = kernels[below(random, 5)];
+    step->kernel_w = kernels[below(random, 5)];
+    step->stride = 1 + (below(random, 3) == 0) * below(random, 3);
+    step->dilation = 1 + (below(random, 4) == 0);
+    step->pad_h = below(random, step->kernel_h + 1);
+    step->pad_w = below(random, step->kernel_w + 1);
+    step->weight_bits = 2 << below(random, 3);
+    step->input_count = 1;
+    step->inputs = subject->inputs;
+    step->output = OUTPUT;
+    int in = depth * step->groups, out = width * step->groups;
+    subject->values[INPUT] = (struct integer_value){
+        .channels = in, .is_levels = 1, .zero = below(random, 256), .highest = 255};
+    subject->values[OUTPUT] = (struct integer_value){.channels = out, .zero = below(random, 100)};
+    subject->program = (struct integer_program){
+        .values = subject->values, .value_count = VALUES, .steps = step, .step_count = 1};
+    subject->window = (size_t)(depth * step->kernel_h * step->kernel_w);
+    bool is_extreme = below(random, 4) == 0;
+    size_t bytes = (subject->window * (size_t)out * (size_t)step->weight_bits + 7) / 8;
+    unsigned char *weights = memory_allocate(bytes);
+    /* The most negative weight of each width. */
+    fill_bytes(random, weights, bytes, is_extreme,
+               step->weight_bits == 8   ? 0x80
+               : step->weight_bits == 4 ? 0x88
+                                        : 0xaa);
+    step->weights = weights;
+    step->offsets = subject->offsets;
+    for (int o = 0; o < out; o++)
+        subject->offsets[o] = below(random, 20000) - 10000;
+    if (below(random, 2)) {
+        make_scaling(subject, random, out);
+        subject->values[OUTPUT].is_levels = 1;
+    } else {
+        for (int o = 0; o < 2 * out; o++)
+            subject->floats[o] = (float)(random_uniform(random) - 0.5);
+        step->floats = subject->floats;
+    }
+    struct integer_plane *input = &subject->planes[INPUT], *output = &subject->planes[OUTPUT];
+    int reach_h = step->dilation * (step->kernel_h - 1) + 1;
+    int reach_w = step->dilation * (step->kernel_w - 1) + 1;
+    input->height = input->rows = reach_h + below(random, 6);
+    input->width = reach_w + below(random, 60);
+    input->row_bytes = (size_t)(in * input->width);
+    input->data = memory_allocate(input->row_bytes * (size_t)input->height);
+    fill_bytes(random, input->data, input->row_bytes * (size_t)input->height, is_extreme, 255);
+    output->height = (input->height + 2 * step->pad_h - reach_h) / step->stride + 1;
+    output->width = (input->width + 2 * step->pad_w - reach_w) / step->stride + 1;
+    output->rows = 1;
+    output->row_bytes =
+        (size_t)(out * output->width) * (subject->values[OUTPUT].is_levels ? 1 : sizeof(float));
+}
+
+static void free_subject(struct subject *subject) {
+    memory_free(subject->planes[INPUT].data);
+    memory_free((void *)(uintptr_t)subject->step.weights);
+}
+
+static void check_row(struct subject *subject, const struct integer_packed *packed, int y,
+                      int number) {
+    struct integer_plane *output = &subject->planes[OUTPUT];
+    unsigned char *wanted = memory_allocate(output->row_bytes);
+    unsigned char *got = memory_allocate(output->row_bytes);
+    size_t scratch = integer_packed_scratch(packed, &subject->program);
+    struct integer_call call = {
+        .program = &subject->program,
+        .step = &subject->step,
+        .planes = subject->planes,
+        .scratch = memory_allocate_aligned(scratch > subject->window ? scratch : subject->window)};
+    output->data = wanted;
+    integer_convolution_row(&call, y);
+    output->data = got;
+    integer_packed_row(packed, &call, y, 0);
+    for (size_t i = 0; i < output->row_bytes; i++)
+        if (wanted[i] != got[i])
+            fail_msg("%s: convolution %d makes %d instead of %d at byte %zu of row %d",
+                     packed->kernel->name, number, got[i], wanted[i], i, y);
+    memory_free(call.scratch);
+    memory_free(wanted);
+    memory_free(got);
+}
+
+static void convolutions_have_the_bits_of_plain_loops(void **state) {
+    (void)state;
+    static struct subject subject;
+    for (int k = 0; integer_kernels[k]; k++) {
+        if (!integer_kernels[k]->is_supported()) continue;
+        int packed_count = 0;
+        for (int number = 0; number < 300; number++) {
+            struct random random = random_at(4, RANDOM_STREAM_TEST, (uint64_t)number);
+            struct integer_packed packed;
+            make_subject(&subject, &random);
+            if (integer_packed_create(&packed, integer_kernels[k], &subject.program,
+                                      &subject.step)) {
+                packed_count++;
+                for (int y = 0; y < subject.planes[OUTPUT].height; y++)
+                    check_row(&subject, &packed, y, number);
+                integer_packed_free(&packed);
+            }
+            free_subject(&subject);
+        }
+        assert_true(packed_count > 250);
+    }
+}
+
+/* --- Tails ---------------------------------------------------------------------------------------
+ */
+
+enum { COUNT = 219 };
+
+/* A step by itself on a row of COUNT floats, by plain loops. */
+static void run_plain(struct integer_step step, const float *first, const float *second,
+                      struct integer_value value, void *to) {
+    struct integer_value values[] = {{.channels = 1}, {.channels = 1}, value};
+    struct integer_plane planes[3];
+    const void *data[] = {first, second, to};
+    for (int i = 0; i < 3; i++)
+        planes[i] = (struct integer_plane){.height = 1,
+                                           .width = COUNT,
+                                           .rows = 1,
+                                           .row_bytes = COUNT * sizeof(float),
+                                           .data = (unsigned char *)(uintptr_t)data[i]};
+    static const int inputs[] = {0, 1};
+    struct integer_program program = {.values = values, .value_count = 3};
+    step.inputs = inputs;
+    step.output = 2;
+    struct integer_call call = {.program = &program, .step = &step, .planes = planes};
+    if (step.kind == INTEGER_QUANTIZE)
+        integer_quantize_row(&call, 0);
+    else if (step.kind == INTEGER_ACTIVATION)
+        integer_activation_row(&call, 0);
+    else if (step.kind == INTEGER_ADD)
+        integer_add_row(&call, 0);
+    else
+        integer_multiply_row(&call, 0);
+}
+
+/* Numbers of all sizes, ties between levels, and what is no number. */
+static void fill_floats(float *values, uint64_t seed) {
+    static const float special[] = {NAN,    INFINITY, -INFINITY, 0.0f,  -0.0f, 1e30f,
+                                    -1e30f, 3e9f,     -3e9f,     0.25f, 0.75f, -0.25f};
+    struct random random = random_at(seed, RANDOM_STREAM_TEST, 0);
+    for (int i = 0; i < COUNT; i++)
+        values[i] = i % 5 == 0 ? special[i / 5 % 12]
+                               : (float)(random_normal(&random) * pow(10, below(&random, 5) - 2));
+}
+
+/* The same bits; what is no number need only be none, and denormal numbers count as zero, as
+ * everywhere in the program: a compiler that finds constants makes some of them. */
+static bool is_same(const float *wanted, const float *got) {
+    if (fabsf(*wanted) < FLT_MIN && fabsf(*got) < FLT_MIN) return true;
+    return memcmp(wanted, got, sizeof *got) == 0 || (isnan(*wanted) && isnan(*got));
+}
+
+static void assert_same_floats(const float *wanted, const float *got, const char *what) {
+    for (int i = 0; i < COUNT; i++)
+        if (!is_same(&wanted[i], &got[i]))
+            fail_msg("%s: %g instead of %g at %d", what, (double)got[i], (double)wanted[i], i);
+}
+
+static void tails_have_the_bits_of_plain_loops(void **state) {
+    (void)state;
+    static const struct {
+        const char *what;
+        int tail, kind, option;
+        float number;
+    } steps[] = {
+        {"add", INTEGER_TAIL_ADD, INTEGER_ADD, 0, 0},
+        {"multiply", INTEGER_TAIL_MULTIPLY, INTEGER_MULTIPLY, 0, 0},
+        {"relu", INTEGER_TAIL_RELU, INTEGER_ACTIVATION, INTEGER_RELU, 0},
+        {"leaky_relu", INTEGER_TAIL_LEAKY_RELU, INTEGER_ACTIVATION, INTEGER_LEAKY_RELU, 0.05f},
+        {"sigmoid", INTEGER_TAIL_SIGMOID, INTEGER_ACTIVATION, INTEGER_SIGMOID, 0},
+    };
+    static float from[COUNT], other[COUNT], wanted[COUNT], got[COUNT];
+    fill_floats(from, 1);
+    fill_floats(other, 2);
+    for (int k = 0; integer_kernels[k]; k++) {
+        if (!integer_kernels[k]->is_supported() || !integer_kernels[k]->tail) continue;
+        for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+            struct integer_step step = {.kind = steps[i].kind,
+                                        .option = steps[i].option,
+                                        .number = steps[i].number,
+                                        .input_count = 2};
+            run_plain(step, from, other, (struct integer_value){.channels = 1}, wanted);
+            struct integer_tail tail = {
+                .count = 2,
+                .steps = {{.kind = steps[i].tail,
+                           .number = steps[i].number,
+                           .data = (unsigned char *)other},
+                          {.kind = INTEGER_TAIL_STORE, .data = (unsigned char *)got}}};
+            integer_kernels[k]->tail(&tail, from, COUNT);
+            assert_same_floats(wanted, got, steps[i].what);
+        }
+        for (int zero = 0; zero < 3; zero++) {
+            static unsigned char wanted_levels[COUNT], got_levels[COUNT];
+            struct integer_value value = {
+                .channels = 1, .is_levels = 1, .zero = zero * 100, .highest = 255 - zero * 20};
+            struct integer_step step = {.kind = INTEGER_QUANTIZE, .number = 2.0f};
+            run_plain(step, from, other, value, wanted_levels);
+            struct integer_tail tail = {.count = 1,
+                                        .steps = {{.kind = INTEGER_TAIL_QUANTIZE,
+                                                   .number = 2.0f,
+                                                   .zero = value.zero,
+                                                   .highest = value.highest,
+                                                   .data = got_levels}}};
+            integer_kernels[k]->tail(&tail, from, COUNT);
+            for (int i = 0; i < COUNT; i++)
+                if (wanted_levels[i] != got_levels[i])
+                    fail_msg("zero %d: %g becomes %d instead of %d", value.zero, (double)from[i],
+                             got_levels[i], wanted_levels[i]);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convolutions_have_the_bits_of_plain_loops),
+        cmocka_unit_test(tails_have_the_bits_of_plain_loops),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
