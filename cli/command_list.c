@@ -79,6 +79,7 @@ static bool list_schedules(struct listing *listing, struct error *error) {
         [SCHEDULE_COSINE] = "half a cosine from the full size down to the least",
         [SCHEDULE_STEP] = "multiplied by a factor at even intervals",
         [SCHEDULE_LINEAR] = "a straight line from the full size down to the least",
+        [SCHEDULE_COSINE_POWER] = "a power of that cosine: falls faster at first, slower at the end",
     };
     (void)error;
     columns(&listing->table, titles, 2);

@@ -28,6 +28,7 @@ extern const struct op op_hwgq;
 extern const struct op op_hwgq_mix;
 extern const struct op op_identity;
 extern const struct op op_instance_norm;
+extern const struct op op_join_part;
 extern const struct op op_layer_norm;
 extern const struct op op_leaky_relu;
 extern const struct op op_log;

@@ -27,6 +27,7 @@ const struct op *const op_table[] = {
     &op_hwgq_mix,
     &op_identity,
     &op_instance_norm,
+    &op_join_part,
     &op_layer_norm,
     &op_leaky_relu,
     &op_log,

@@ -1,7 +1,11 @@
 #include "ops/schedule.h"
 #include <math.h>
 
-const char *const schedule_names[SCHEDULE_KINDS] = {"constant", "cosine", "step", "linear"};
+const char *const schedule_names[SCHEDULE_KINDS] = {"constant", "cosine", "step", "linear",
+                                                    "cosine_power"};
+
+/* The exponent base of cosine power annealing; the paper's. */
+static const double POWER = 10;
 
 double schedule_at(const struct schedule *schedule, double time) {
     /* The first step counts as time 0 and must not have rate 0: the ramp reaches 1 at warm_up - 1.
@@ -19,6 +23,11 @@ double schedule_at(const struct schedule *schedule, double time) {
         return schedule->every > 0 ? pow(schedule->factor, floor(t / schedule->every)) : 1;
     case SCHEDULE_LINEAR:
         return 1 + (schedule->minimum - 1) * share;
+    case SCHEDULE_COSINE_POWER: {
+        double risen = pow(POWER, (1 + cos(M_PI * share)) / 2 + 1);
+        return schedule->minimum +
+               (1 - schedule->minimum) * (risen - POWER) / (POWER * POWER - POWER);
+    }
     case SCHEDULE_CONSTANT:
     case SCHEDULE_KINDS:
         break;

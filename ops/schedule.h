@@ -9,6 +9,9 @@ enum schedule_kind {
     SCHEDULE_COSINE, /* minimum + (1 - minimum) * (1 + cos(pi t / total)) / 2 */
     SCHEDULE_STEP,   /* factor^floor(t / every) */
     SCHEDULE_LINEAR, /* from 1 to minimum */
+    /* minimum + (1 - minimum) * (p^((1 + cos(pi t / total)) / 2 + 1) - p) / (p^2 - p), p = 10
+     * (cosine power annealing: sharpDARTS, Hundt, Jain, Hager, 2019) */
+    SCHEDULE_COSINE_POWER,
     SCHEDULE_KINDS
 };
 extern const char *const schedule_names[SCHEDULE_KINDS];

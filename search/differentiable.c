@@ -61,6 +61,10 @@ bool differentiable_step(struct search *search, int64_t step, double rate, struc
         supernet->temperature = temperature_at(settings, supernet->relaxation, step);
     if (step >= (int64_t)settings->warm_up * settings->steps_per_epoch) {
         double weight = settings->entropy_penalty * regularizer_course(settings, step);
+        if (supernet->joins_steps) {
+            supernet_joint_step(supernet, step, rate, settings->cost_penalty, weight, point);
+            return true;
+        }
         supernet_alpha_step(supernet, step, rate, settings->cost_penalty, weight, point);
         if (!isfinite(point->loss)) return true;
     }

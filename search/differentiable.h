@@ -28,11 +28,13 @@ bool differentiable_derive(struct search *search, struct architecture *architect
 bool differentiable_probabilities(struct search *search, double *probabilities);
 struct parameters *differentiable_parameters(struct search *search);
 
-/* The rest of a row of such a strategy. */
-#define DIFFERENTIABLE_STRATEGY                                                                    \
+/* The rest of a row of such a strategy; the first form where derived networks do not have the
+ * supernet's weights. */
+#define DIFFERENTIABLE_STRATEGY_APART                                                              \
     .destroy = differentiable_destroy, .steps = differentiable_steps, .step = differentiable_step, \
     .arrays = differentiable_arrays, .describe = differentiable_describe,                          \
-    .derive = differentiable_derive, .probabilities = differentiable_probabilities,                \
-    .parameters = differentiable_parameters
+    .derive = differentiable_derive, .probabilities = differentiable_probabilities
+#define DIFFERENTIABLE_STRATEGY                                                                    \
+    DIFFERENTIABLE_STRATEGY_APART, .parameters = differentiable_parameters
 
 #endif

@@ -133,8 +133,13 @@ static bool prepare(struct pipeline *pipeline, struct error *error) {
     bool ok =
         !(stages & ~(unsigned)PIPELINE_SEARCH) || pipeline_check_bits(spec, space, stages, error);
     ok &= pipeline_check_origin(spec, stages, error);
-    struct search search = {.spec = spec, .space = space, .cost = pipeline->cost};
-    if (stages & PIPELINE_SEARCH) ok &= constraint_check(&search, error);
+    struct search search = {
+        .spec = spec, .space = space, .slots = pipeline->slots, .cost = pipeline->cost};
+    if (stages & PIPELINE_SEARCH) {
+        const struct strategy *strategy = strategy_find(spec->search.strategy);
+        ok &= constraint_check(&search, error);
+        ok &= !strategy->suits || strategy->suits(&search, error);
+    }
     if (stages & (PIPELINE_QUANTIZE | PIPELINE_BASELINES))
         ok &= quantize_spec_suits(spec, space, error);
     if (stages & (PIPELINE_SEARCH | PIPELINE_RETRAIN | PIPELINE_QUANTIZE))

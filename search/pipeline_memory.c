@@ -89,6 +89,11 @@ static double training_bytes(const struct network_memory *memory,
     return allocated(memory) + (state - memory->weights - memory->alpha - memory->state) + state;
 }
 
+/* What search/unrolled.h keeps. */
+static double unrolled_bytes(const struct network_memory *memory) {
+    return 2 * memory->weights + memory->state + 2 * memory->alpha;
+}
+
 /* With `settings` the plan has their loss and gradients for `want`, else it only evaluates. */
 static bool measure_network(const struct space *space, const struct network_options *options,
                             const struct training_settings *settings, unsigned want,
@@ -181,7 +186,8 @@ static bool measure_trained(const struct spec *spec, const struct space *space,
                             struct network_memory *trained, struct error *error) {
     const struct training_settings *settings = &spec->search.weights;
     struct network_options options = supernet_options(spec);
-    if (strategy_find(spec->search.strategy)->parameters)
+    const struct strategy *strategy = strategy_find(spec->search.strategy);
+    if (strategy->parameters || strategy->mixes_part)
         return measure_network(space, &options, settings, WANT_WEIGHTS | WANT_ALPHA, trained,
                                error);
     return measure_derived(space, patches(settings, NETWORK_FLOAT), settings, trained, error);
@@ -194,16 +200,23 @@ static bool measure_search(const struct spec *spec, const struct space *space,
     const struct training_settings *settings = &spec->search.weights;
     const struct strategy *strategy = strategy_find(spec->search.strategy);
     bool has_supernet = strategy->parameters != NULL;
+    bool rates_alone = strategy->mixes_part;
     struct network_options derived = patches(settings, NETWORK_FLOAT);
     struct network_options rated = {.batch = 1, .height = valid->height, .width = valid->width};
-    struct network_memory statistics, rating;
+    struct network_memory statistics, rating, alone = {0};
     derived.plan_memory = 0;
     stage->name = "search";
     if (!measure_trained(spec, space, &stage->network, error) ||
         !measure_derived(space, derived, NULL, &statistics, error) ||
-        !measure_derived(space, rated, NULL, &rating, error))
+        !measure_derived(space, rated, NULL, &rating, error) ||
+        (rates_alone && !measure_derived(space, derived, settings, &alone, error)))
         return false;
     training_beside(stage, settings, data);
+    if (strategy == &strategy_darts && spec->search.darts_order == 2) {
+        double copies = unrolled_bytes(&stage->network);
+        stage->parameters += copies;
+        stage->beside += copies;
+    }
     double kept = stage->parameters - trained_state(&stage->network, settings);
     /* Batch norms are recomputed on training patches before the images are looked at. */
     double arena =
@@ -220,6 +233,8 @@ static bool measure_search(const struct spec *spec, const struct space *space,
         double bytes = mixture.arena + allocated(&mixture);
         if (bytes > rated_bytes) rated_bytes = bytes;
     }
+    /* Or architectures are trained beside it for a while. */
+    if (rates_alone) rated_bytes += alone.arena + training_bytes(&alone, settings);
     double beside = data + kept + rated_bytes + compare_bytes(valid, spec->scale);
     if (beside > stage->beside) {
         stage->beside = beside;

@@ -181,3 +181,113 @@ const struct relaxation relaxation_dirichlet = {
     .sample = dirichlet_sample,
     .pull = dirichlet_pull,
 };
+
+/* --- Max-W ---------------------------------------------------------------------------------------
+ */
+
+/* A slot's softmax, and its candidate of the largest probability. */
+struct max_weight {
+    const struct relaxation_draw *draw;
+    const float *alpha;
+    double largest, sum; /* of the logits; of their exponentials relative to it */
+    int candidates, most;
+    double most_probability;
+};
+
+static double softmax_entry(const struct max_weight *slot, int entry) {
+    return exp((double)slot->alpha[entry] - slot->largest) / slot->sum;
+}
+
+static int first_entry(const struct max_weight *slot, int candidate) {
+    return slot->draw->choices ? slot->draw->choices->candidates[candidate].first : candidate;
+}
+
+static int entries_of(const struct max_weight *slot, int candidate) {
+    return slot->draw->choices ? slot->draw->choices->candidates[candidate].bits_count : 1;
+}
+
+static double candidate_probability(const struct max_weight *slot, int candidate) {
+    double probability = 0;
+    for (int b = 0; b < entries_of(slot, candidate); b++)
+        probability += softmax_entry(slot, first_entry(slot, candidate) + b);
+    return probability;
+}
+
+static struct max_weight max_weight_prepare(const struct relaxation_draw *draw, const float *alpha,
+                                            int count) {
+    struct max_weight slot = {.draw = draw, .alpha = alpha, .largest = -INFINITY};
+    slot.candidates = draw->choices ? draw->choices->candidate_count : count;
+    for (int i = 0; i < count; i++)
+        slot.largest = fmax(slot.largest, (double)alpha[i]);
+    for (int i = 0; i < count; i++)
+        slot.sum += exp((double)alpha[i] - slot.largest);
+    for (int o = 0; o < slot.candidates; o++) {
+        double probability = candidate_probability(&slot, o);
+        if (probability <= slot.most_probability) continue;
+        slot.most_probability = probability;
+        slot.most = o;
+    }
+    return slot;
+}
+
+static void max_weight_sample(const struct relaxation_draw *draw, const float *alpha, int count,
+                              float *p) {
+    struct max_weight slot = max_weight_prepare(draw, alpha, count);
+    for (int o = 0; o < slot.candidates; o++) {
+        double probability = candidate_probability(&slot, o);
+        double weight = 1 - slot.most_probability + probability;
+        for (int b = 0, i = first_entry(&slot, o); b < entries_of(&slot, o); b++, i++) {
+            /* Where the candidate's probability has vanished, as shares.h has it. */
+            double share = probability > 0 ? softmax_entry(&slot, i) / probability
+                                           : 1.0 / entries_of(&slot, o);
+            p[i] = (float)(weight * share);
+        }
+    }
+}
+
+/* dL/dW of a candidate: its weight is split among its entries by their shares. */
+static double weight_gradient(const struct max_weight *slot, int candidate,
+                              const float *p_gradient) {
+    double probability = candidate_probability(slot, candidate), sum = 0;
+    if (!(probability > 0)) return 0;
+    for (int b = 0, i = first_entry(slot, candidate); b < entries_of(slot, candidate); b++, i++)
+        sum += softmax_entry(slot, i) / probability * (double)p_gradient[i];
+    return sum;
+}
+
+/* dL/d of the softmax's probability of entry `i` of a candidate whose dL/dW is `own`, with `all`
+ * the sum of these: the largest probability is taken from every weight. */
+static double probability_gradient(const struct max_weight *slot, int candidate, double own,
+                                   double all, double p_gradient) {
+    double probability = candidate_probability(slot, candidate);
+    double weight = 1 - slot->most_probability + probability;
+    double shares = probability > 0 ? weight / probability * (p_gradient - own) : 0;
+    return shares + own - (candidate == slot->most ? all : 0);
+}
+
+static void max_weight_pull(const struct relaxation_draw *draw, const float *alpha, int count,
+                            const float *p_gradient, float *gradient) {
+    struct max_weight slot = max_weight_prepare(draw, alpha, count);
+    double all = 0, mean = 0;
+    for (int o = 0; o < slot.candidates; o++)
+        all += weight_gradient(&slot, o, p_gradient);
+    for (int pass = 0; pass < 2; pass++)
+        for (int o = 0; o < slot.candidates; o++) {
+            double own = weight_gradient(&slot, o, p_gradient);
+            for (int b = 0, i = first_entry(&slot, o); b < entries_of(&slot, o); b++, i++) {
+                double p = softmax_entry(&slot, i);
+                double d = probability_gradient(&slot, o, own, all, (double)p_gradient[i]);
+                if (pass == 0)
+                    mean += p * d;
+                else
+                    gradient[i] += (float)(p * (d - mean));
+            }
+        }
+}
+
+const struct relaxation relaxation_max_weight = {
+    .first_temperature = 1,
+    .last_temperature = 1,
+    .sample = max_weight_sample,
+    .pull = max_weight_pull,
+};

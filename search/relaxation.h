@@ -7,6 +7,7 @@
 #ifndef TAMIS_SEARCH_RELAXATION_H
 #define TAMIS_SEARCH_RELAXATION_H
 
+#include "spaces/architecture.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,6 +16,8 @@ struct relaxation_draw {
     uint64_t seed, pass; /* each forward pass of a search has a number of its own */
     int slot;
     double temperature;
+    const struct slot
+        *choices; /* which entries are one candidate's; NULL: each is one of its own */
 };
 
 struct relaxation {
@@ -46,5 +49,9 @@ extern const struct relaxation relaxation_straight_through;
 extern const struct relaxation relaxation_dirichlet;
 /* p = one-hot, every entry as likely, whatever alpha is (single path one-shot). */
 extern const struct relaxation relaxation_uniform;
+/* Nothing is drawn: with P the softmax's probabilities of the candidates, candidate o has the
+ * weight 1 - max P + P_o (sharpDARTS, Hundt, Jain, Hager, arXiv 1903.09900, Max-W), shared by its
+ * bit widths as their probabilities are. These weights do not add up to 1. */
+extern const struct relaxation relaxation_max_weight;
 
 #endif

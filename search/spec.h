@@ -54,6 +54,9 @@ struct spec_search {
     int entropy_schedule;                /* enum spec_entropy */
     int regularizer;                     /* enum spec_regularizer */
     int straight_through;                /* 0 all, 1 chosen */
+    int darts_order;                     /* 1 or 2 */
+    double unrolled_rate;                /* of its second order; 0: that of the weights */
+    int channel_parts;                   /* of pc_darts */
     double temperature, temperature_end; /* of draws; 0: the strategy's own */
     struct training_settings weights;    /* its steps are epochs * steps_per_epoch */
     double alpha_learning_rate, alpha_beta1, alpha_beta2, alpha_weight_decay;

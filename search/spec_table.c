@@ -6,7 +6,8 @@
 #include <math.h>
 
 static const char *const optimizers[] = {"sgd", "adam", "adamw", NULL};
-static const char *const schedules[] = {"constant", "cosine", "step", "linear", NULL};
+static const char *const schedules[] = {"constant", "cosine",       "step",
+                                        "linear",   "cosine_power", NULL};
 static const char *const losses[] = {"l1", "l2", "charbonnier", NULL};
 static const char *const precisions[] = {"noise", "direct", "none", NULL};
 static const char *const noises[] = {"normal", "uniform", NULL};
@@ -147,6 +148,14 @@ const struct spec_setting spec_settings[] = {
      "gdas: which candidates an alpha step runs for the gradients of their weights; `chosen` is "
      "the "
      "paper's"},
+    {"search.darts_order", SPEC_INTEGER, AT(search.darts_order), 1, 2, "1", NULL,
+     "darts: gradient of alpha at the present weights, or through the next step of the weights "
+     "(2), which takes four passes instead of one"},
+    {"search.unrolled_rate", SPEC_REAL, AT(search.unrolled_rate), 0, 1000, "0", NULL,
+     "darts of second order: length of that step, as a multiple of the gradient; 0: the step size "
+     "of the weights"},
+    {"search.channel_parts", SPEC_INTEGER, AT(search.channel_parts), 1, 64, "4", NULL,
+     "pc_darts: one in so many channels of a slot is mixed, the others pass by"},
     {"search.temperature", SPEC_REAL, AT(search.temperature), 0, 1000, "0", NULL,
      "temperature of Gumbel draws in the first alpha step; 0: the strategy's own"},
     {"search.temperature_end", SPEC_REAL, AT(search.temperature_end), 0, 1000, "0", NULL,

@@ -45,6 +45,12 @@ struct strategy {
                      size_t text_size);
     /* The architecture found. */
     bool (*derive)(struct search *search, struct architecture *architecture, struct error *error);
+    /* NULL, or whether it can search this space; a sentence where it cannot. `search` may lack data
+     * and state. */
+    bool (*suits)(const struct search *search, struct error *error);
+    /* Its supernet mixes a part of the channels (search.channel_parts), so that no derived network
+     * has its weights. */
+    bool mixes_part;
     /* Final probabilities of all slots in a row (space_slots order) for the report, and the
      * supernet's parameters, to start retraining from or to rate architectures with; NULL: it has
      * none. */
@@ -59,10 +65,13 @@ const struct strategy *strategy_find(const char *name); /* NULL: none of that na
 
 extern const struct strategy strategy_darts;
 extern const struct strategy strategy_drnas;
+extern const struct strategy strategy_edmips;
 extern const struct strategy strategy_gdas;
+extern const struct strategy strategy_pc_darts;
 extern const struct strategy strategy_quantnas;
 extern const struct strategy strategy_random;
 extern const struct strategy strategy_rs_ws;
+extern const struct strategy strategy_sharp_darts;
 extern const struct strategy strategy_snas;
 extern const struct strategy strategy_spos;
 

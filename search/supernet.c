@@ -3,6 +3,7 @@
 #include "core/random.h"
 #include "eval/quantize.h"
 #include "results/units.h"
+#include "search/unrolled.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,26 +43,31 @@ static bool trains_alpha(const struct relaxation *relaxation) {
     return !relaxation || relaxation->pull;
 }
 
-/* Where alpha is not trained, the weights have all images. */
-static bool create_samplers(struct supernet *supernet, struct error *error) {
+static bool create_sampler(const struct supernet *supernet, enum sampler_half half,
+                           struct sampler *sampler, struct error *error) {
     const struct spec *spec = supernet->search->spec;
-    bool has_halves = trains_alpha(supernet->relaxation);
     struct sampler_spec sampling = {.patch = spec->search.weights.patch,
-                                    .half = has_halves ? SAMPLER_FIRST_HALF : SAMPLER_ALL,
+                                    .half = half,
                                     .seed = (uint64_t)spec->seed,
                                     .range = (float)space_range(supernet->search->space),
                                     .augment = spec->search.weights.augment};
-    if (!sampler_create(supernet->search->train, &sampling, &supernet->weight_sampler, error))
-        return false;
-    sampling.half = SAMPLER_SECOND_HALF;
-    return !has_halves ||
-           sampler_create(supernet->search->train, &sampling, &supernet->alpha_sampler, error);
+    return sampler_create(supernet->search->train, &sampling, sampler, error);
+}
+
+/* Where alpha is not trained, the weights have all images. */
+static bool create_samplers(struct supernet *supernet, struct error *error) {
+    bool has_halves = trains_alpha(supernet->relaxation);
+    return create_sampler(supernet, has_halves ? SAMPLER_FIRST_HALF : SAMPLER_ALL,
+                          &supernet->weight_sampler, error) &&
+           (!has_halves ||
+            create_sampler(supernet, SAMPLER_SECOND_HALF, &supernet->alpha_sampler, error));
 }
 
 struct network_options supernet_options(const struct spec *spec) {
     /* In the order of the setting's choices. */
     static const enum network_precision precisions[] = {NETWORK_NOISE, NETWORK_DIRECT,
                                                         NETWORK_FLOAT};
+    bool has_parts = strategy_find(spec->search.strategy)->mixes_part;
     return (struct network_options){.batch = spec->search.weights.batch,
                                     .height = spec->search.weights.patch,
                                     .width = spec->search.weights.patch,
@@ -70,6 +76,7 @@ struct network_options supernet_options(const struct spec *spec) {
                                     .noise_uniform = spec->search.noise == 1,
                                     .noise_detached = spec->search.noise_gradient == 1,
                                     .noise_per_slot = spec->search.noise_activations == 1,
+                                    .channel_parts = has_parts ? spec->search.channel_parts : 1,
                                     .merge = spec->search.merge};
 }
 
@@ -78,7 +85,8 @@ struct network_options supernet_options(const struct spec *spec) {
 
 static struct relaxation_draw draw_of(const struct supernet *supernet, struct plan_step step,
                                       int slot) {
-    return (struct relaxation_draw){step.seed, step.step, slot, supernet->temperature};
+    return (struct relaxation_draw){step.seed, step.step, slot, supernet->temperature,
+                                    &supernet->search->slots->items[slot]};
 }
 
 /* Draws the mixture weights of this pass into the graph, and switches off what has none unless all
@@ -180,6 +188,7 @@ bool supernet_create(struct supernet *supernet, const struct search *search,
 void supernet_free(struct supernet *supernet) {
     if (supernet->weight_optimizer) optimizer_free(supernet->weight_optimizer);
     if (supernet->alpha_optimizer) optimizer_free(supernet->alpha_optimizer);
+    unrolled_free(supernet->unrolled);
     alpha_loss_free(supernet->alpha_loss);
     memory_free(supernet->alpha);
     memory_free(supernet->alpha_gradient);
@@ -190,10 +199,15 @@ void supernet_free(struct supernet *supernet) {
     memset(supernet, 0, sizeof *supernet);
 }
 
-/* The two forward passes of a step draw different noise. */
-static struct plan_step numbered(const struct supernet *supernet, int64_t step, int pass) {
+struct plan_step supernet_plan_step(const struct supernet *supernet, int64_t step,
+                                    enum supernet_pass pass) {
     return (struct plan_step){(uint64_t)supernet->search->spec->seed,
                               2 * (uint64_t)step + (uint64_t)pass, true};
+}
+
+double supernet_weight_rate(const struct supernet *supernet, int64_t step) {
+    return supernet->search->spec->search.weights.learning_rate *
+           schedule_at(&supernet->schedule, (double)step);
 }
 
 void supernet_weight_step(struct supernet *supernet, int64_t step, double rate,
@@ -201,16 +215,16 @@ void supernet_weight_step(struct supernet *supernet, int64_t step, double rate,
     const struct training_settings *settings = &supernet->search->spec->search.weights;
     struct training training = {settings, &supernet->model, &supernet->weight_sampler,
                                 supernet->parameters, supernet->weight_optimizer};
+    struct plan_step plan_step = supernet_plan_step(supernet, step, SUPERNET_WEIGHT_PASS);
     double macs = point->macs;
-    relax(supernet, numbered(supernet, step, 0), false);
-    training_step(&training, (uint64_t)step, numbered(supernet, step, 0),
-                  settings->learning_rate * rate * schedule_at(&supernet->schedule, (double)step),
+    relax(supernet, plan_step, false);
+    training_step(&training, (uint64_t)step, plan_step, rate * supernet_weight_rate(supernet, step),
                   point);
     point->macs = macs + 3 * executed_macs(supernet);
 }
 
 double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, double cost_weight,
-                           double regularizer_weight) {
+                           double regularizer_weight, bool with_weights) {
     const float *alpha = supernet_alpha(supernet);
     int entries = supernet->search->slots->entry_count;
     bool has_entropy = supernet->regularizer == REGULARIZER_ENTROPY;
@@ -220,7 +234,8 @@ double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, dou
     if (!isfinite(loss)) return loss;
     parameters_zero_gradients(supernet->parameters);
     plan_backward(supernet->model.plan, supernet->model.loss,
-                  supernet->relaxation ? WANT_INPUTS : WANT_ALPHA);
+                  (supernet->relaxation ? WANT_INPUTS : WANT_ALPHA) |
+                      (with_weights ? WANT_WEIGHTS : 0));
     if (supernet->relaxation) pull_back(supernet, step);
     memset(supernet->alpha_gradient, 0, (size_t)entries * sizeof(float));
     loss += alpha_loss_at(supernet->alpha_loss, alpha, cost_weight,
@@ -235,11 +250,17 @@ double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, dou
 void supernet_alpha_step(struct supernet *supernet, int64_t step, double rate, double cost_weight,
                          double regularizer_weight, struct loop_point *point) {
     struct parameters *parameters = supernet->parameters;
-    struct plan_step plan_step = numbered(supernet, step, 1);
+    struct plan_step plan_step = supernet_plan_step(supernet, step, SUPERNET_ALPHA_PASS);
     size_t count = parameters->sizes[PARAMETER_ALPHA];
-    model_load(&supernet->model, &supernet->alpha_sampler, (uint64_t)step);
-    double loss = supernet_alpha_loss(supernet, plan_step, cost_weight, regularizer_weight);
-    point->macs += 3 * executed_macs(supernet);
+    double loss;
+    if (supernet->unrolled) {
+        loss = unrolled_alpha_loss(supernet, step, rate, cost_weight, regularizer_weight);
+        point->macs += UNROLLED_PASSES * 3 * executed_macs(supernet);
+    } else {
+        model_load(&supernet->model, &supernet->alpha_sampler, (uint64_t)step);
+        loss = supernet_alpha_loss(supernet, plan_step, cost_weight, regularizer_weight, false);
+        point->macs += 3 * executed_macs(supernet);
+    }
     if (!isfinite(loss) ||
         !isfinite(gradient_norm(parameters->gradients[PARAMETER_ALPHA], count))) {
         training_report_nonfinite(&supernet->model, plan_step, loss, point);
@@ -247,6 +268,35 @@ void supernet_alpha_step(struct supernet *supernet, int64_t step, double rate, d
     }
     optimizer_step(supernet->alpha_optimizer, parameters->values[PARAMETER_ALPHA],
                    parameters->gradients[PARAMETER_ALPHA],
+                   supernet->search->spec->search.alpha_learning_rate * rate);
+}
+
+bool supernet_join_steps(struct supernet *supernet, struct error *error) {
+    supernet->joins_steps = true;
+    sampler_free(&supernet->weight_sampler);
+    return create_sampler(supernet, SAMPLER_ALL, &supernet->weight_sampler, error);
+}
+
+void supernet_joint_step(struct supernet *supernet, int64_t step, double rate, double cost_weight,
+                         double regularizer_weight, struct loop_point *point) {
+    struct parameters *parameters = supernet->parameters;
+    const struct training_settings *settings = &supernet->search->spec->search.weights;
+    struct plan_step plan_step = supernet_plan_step(supernet, step, SUPERNET_WEIGHT_PASS);
+    float *weights = parameters->gradients[PARAMETER_WEIGHT];
+    float *alpha = parameters->gradients[PARAMETER_ALPHA];
+    model_load(&supernet->model, &supernet->weight_sampler, (uint64_t)step);
+    double loss = supernet_alpha_loss(supernet, plan_step, cost_weight, regularizer_weight, true);
+    point->loss = supernet->alpha_reconstruction;
+    point->macs += 3 * executed_macs(supernet);
+    double clip = settings->clip > 0 ? settings->clip : INFINITY, norm = NAN;
+    if (isfinite(loss)) norm = gradient_clip(weights, parameters->sizes[PARAMETER_WEIGHT], clip);
+    if (!isfinite(norm) || !isfinite(gradient_norm(alpha, parameters->sizes[PARAMETER_ALPHA]))) {
+        training_report_nonfinite(&supernet->model, plan_step, loss, point);
+        return;
+    }
+    optimizer_step(supernet->weight_optimizer, parameters->values[PARAMETER_WEIGHT], weights,
+                   rate * supernet_weight_rate(supernet, step));
+    optimizer_step(supernet->alpha_optimizer, parameters->values[PARAMETER_ALPHA], alpha,
                    supernet->search->spec->search.alpha_learning_rate * rate);
 }
 

@@ -8,6 +8,9 @@
 #include "search/relaxation.h"
 #include "search/strategy.h"
 
+/* The forward passes of a step, which draw different noise and mixture weights. */
+enum supernet_pass { SUPERNET_WEIGHT_PASS, SUPERNET_ALPHA_PASS };
+
 struct supernet {
     const struct search *search; /* borrowed */
     struct parameters *parameters;
@@ -21,6 +24,8 @@ struct supernet {
     enum spec_regularizer regularizer;   /* not REGULARIZER_OWN */
     float *alpha, *alpha_gradient;       /* of all slots in a row (alpha itself has gaps) */
     double alpha_reconstruction;         /* loss of the last alpha step on its half of the data */
+    struct unrolled *unrolled;           /* of second-order alpha steps; NULL: first order */
+    bool joins_steps;                    /* weights and alpha on all images, in one pass */
 };
 
 /* How the spec wants the supernet built. */
@@ -38,10 +43,19 @@ void supernet_weight_step(struct supernet *supernet, int64_t step, double rate,
                           struct loop_point *point);
 void supernet_alpha_step(struct supernet *supernet, int64_t step, double rate, double cost_weight,
                          double regularizer_weight, struct loop_point *point);
+/* Lets weights and alpha learn together: supernet_joint_step on all training images takes the place
+ * of the two steps (and supernet_weight_step where alpha is frozen). */
+bool supernet_join_steps(struct supernet *supernet, struct error *error);
+void supernet_joint_step(struct supernet *supernet, int64_t step, double rate, double cost_weight,
+                         double regularizer_weight, struct loop_point *point);
 /* Alpha's whole loss on what is loaded in the model, and its gradient into the parameters'
- * gradients (which are zeroed first). */
+ * gradients (which are zeroed first); `with_weights`: that of the weights too. */
 double supernet_alpha_loss(struct supernet *supernet, struct plan_step step, double cost_weight,
-                           double regularizer_weight);
+                           double regularizer_weight, bool with_weights);
+/* What random numbers of a pass of a step depend on, and the step size of its weight step. */
+struct plan_step supernet_plan_step(const struct supernet *supernet, int64_t step,
+                                    enum supernet_pass pass);
+double supernet_weight_rate(const struct supernet *supernet, int64_t step);
 
 size_t supernet_arrays(struct supernet *supernet, struct checkpoint_array *arrays);
 /* Adds expected cost and entropies of the present alpha. */

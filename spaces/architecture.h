@@ -41,6 +41,9 @@ struct slot {
     int activations;
     int owner;                /* of a slot of activations; -1 of others */
     struct position position; /* of the step that it was first met at */
+    /* Of a choice among operations: somewhere its output has another shape than its input, several
+     * inputs, or channels of which slots choose how many there are. */
+    bool changes_shape;
 };
 struct slots {
     struct slot *items;

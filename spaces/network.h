@@ -50,6 +50,11 @@ struct network_options {
      * logits: whoever runs it fills them before each forward pass, and gets their gradients with
      * WANT_INPUTS. */
     bool given_probabilities;
+    /* Supernet: only one in so many of the channels goes through the candidates of a choice among
+     * operations, where these keep the shape of their input and its channels can be divided by it;
+     * the others pass by (ops/op_join_part.c). Widths within such candidates are divided by it too,
+     * so that no derived network has these weights. 0 and 1: all channels. */
+    int channel_parts;
     bool observe; /* keep the input of every quantizable convolution as an output */
 };
 
@@ -134,6 +139,7 @@ struct network {
     struct network_tensor *tensors; /* every trained tensor but the weights of sites */
     int tensor_count;
     /* Supernet only, one for each slot of space_slots: */
+    int part_count;     /* choices that a part of the channels goes through (channel_parts) */
     int *alpha;         /* parameter index of the slot's logits "<slot>.alpha" (1x1x1xentries) */
     int *probabilities; /* value index of their softmax (or input), an output of the graph */
     struct network_branch *branches; /* a tied choice has one in each of its places */

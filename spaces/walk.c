@@ -154,6 +154,19 @@ static bool read_step_bits(struct walk *walk, const struct scope *scope, const s
     return true;
 }
 
+/* Where only a part of the channels is there, `out` is a part of what the space says. */
+static bool divide_out(struct walk *walk, const struct step *step, double *attribute,
+                       const struct width_layout *width) {
+    int parts = walk->place.channel_parts, index = op_attribute_index(step->op, "out");
+    if (parts == 1 || index < 0) return true;
+    double out = attribute[index] / parts;
+    attribute[index] = out;
+    if (!width && out == (double)(int)out) return true;
+    return error_at(walk_error(walk, step), ERROR_SPEC, step->position,
+                    "%s, which a part of one in %d channels cannot have",
+                    width ? "\"out\" is chosen" : "\"out\" is no multiple of the parts", parts);
+}
+
 static int walk_op_step(struct walk *walk, struct scope *scope, const struct step *step,
                         const char *path, const int *inputs, int input_count,
                         const struct defaults *defaults) {
@@ -164,7 +177,7 @@ static int walk_op_step(struct walk *walk, struct scope *scope, const struct ste
     if (!walk_out(walk, scope, step, path, defaults, &out, &width) ||
         !attribute_values(step, scope->environment, defaults, out, attribute,
                           walk_error(walk, step)) ||
-        !read_step_bits(walk, scope, step, &bits))
+        !divide_out(walk, step, attribute, width) || !read_step_bits(walk, scope, step, &bits))
         return walk_fail(walk, step);
     for (int i = 0; i < input_count; i++)
         if (inputs[i] < 0) return -1;
@@ -241,7 +254,8 @@ static bool run(struct walk *walk) {
     walk->reported =
         arena_allocate(&walk->arena, (size_t)space->template.step_count * sizeof *walk->reported);
     walk->block_path = walk->repeat_path = "";
-    walk->place = (struct place){.bits_slot = -1, .bits_candidate = -1, .activation_slot = -1};
+    walk->place = (struct place){
+        .bits_slot = -1, .bits_candidate = -1, .channel_parts = 1, .activation_slot = -1};
     network->input =
         graph_input(network->graph, "input",
                     shape_activation(options->batch, options->height, options->width, 3), false);

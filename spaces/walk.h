@@ -61,7 +61,9 @@ struct place {
     int bits_slot, bits_candidate; /* -1: convolutions without `bits` are not quantized */
     const int *bits;               /* open widths of that candidate, or the chosen one alone */
     int bits_count;
-    int bits_branch;     /* supernet: the branch of that candidate */
+    int bits_branch;   /* supernet: the branch of that candidate */
+    int channel_parts; /* the channels are one in so many: widths are divided by it; 1: they are all
+                        */
     int activation_slot; /* that activations take theirs from; -1: together with the weights */
     const int *activation_bits;
     int activation_count;

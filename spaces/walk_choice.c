@@ -89,6 +89,21 @@ int walk_mix(struct walk *walk, const struct step *step, const char *path, int s
     return walk_node(walk, step, path, "mix", NULL, list, count + 1, inputs, count + 1);
 }
 
+static bool keeps_shape(const struct walk *walk, const int *inputs, int input_count, int output) {
+    const struct graph_value *values = walk->network->graph->values;
+    return input_count == 1 && shape_equal(values[inputs[0]].shape, values[output].shape) &&
+           !walk_layout(walk, inputs[0]) && !walk_layout(walk, output);
+}
+
+/* Whether a part of the channels goes through the candidates here (network_options). */
+static bool takes_part(const struct walk *walk, int slot, const int *inputs, int input_count) {
+    if (input_count != 1 || inputs[0] < 0) return false; /* there was an error */
+    int parts = walk->network->options.channel_parts;
+    const struct slot *at = &walk->space->slots.items[slot];
+    return parts > 1 && walk->place.channel_parts == 1 && at->candidate_count > 1 &&
+           !at->changes_shape && walk->network->graph->values[inputs[0]].shape.c % parts == 0;
+}
+
 static int walk_all(struct walk *walk, struct scope *scope, const struct step *step,
                     const char *path, int slot, const struct bits_list *bits, const int *inputs,
                     int input_count, const struct defaults *defaults) {
@@ -116,7 +131,28 @@ static int walk_all(struct walk *walk, struct scope *scope, const struct step *s
         walk->place = outside;
     }
     if (!good || (count > 1 && !check_shapes(walk, step, outputs))) return -1;
+    if (walk->finding && !keeps_shape(walk, inputs, input_count, outputs[0]))
+        walk->finding->slots.items[slot].changes_shape = true;
     return walk_mix(walk, step, path, slot, outputs);
+}
+
+/* The first part of the channels through the candidates, then in turns with the others. */
+static int walk_part(struct walk *walk, struct scope *scope, const struct step *step,
+                     const char *path, int slot, const struct bits_list *bits, int input,
+                     const struct defaults *defaults) {
+    int parts = walk->network->options.channel_parts;
+    const double attribute[OP_MAX_ATTRIBUTES] = {parts, 0};
+    const char *name = arena_format(&walk->arena, "%s.part", path);
+    int part = walk_node(walk, step, name, "split", attribute, NULL, 0, &input, 1);
+    if (part < 0) return -1;
+    walk->place.channel_parts = parts;
+    int mixed = walk_all(walk, scope, step, path, slot, bits, &part, 1, defaults);
+    walk->place.channel_parts = 1;
+    if (mixed < 0) return -1;
+    walk->network->part_count++;
+    const int inputs[2] = {mixed, input};
+    name = arena_format(&walk->arena, "%s.joined", path);
+    return walk_node(walk, step, name, "join_part", NULL, NULL, 0, inputs, 2);
 }
 
 static int find_slot(struct walk *walk, const struct scope *scope, const struct step *step,
@@ -146,7 +182,9 @@ int walk_choose(struct walk *walk, struct scope *scope, const struct step *step,
     walk->depth++;
     int value;
     if (chosen < 0) {
-        value = walk_all(walk, scope, step, path, slot, &bits, inputs, input_count, defaults);
+        value = takes_part(walk, slot, inputs, input_count)
+                    ? walk_part(walk, scope, step, path, slot, &bits, inputs[0], defaults)
+                    : walk_all(walk, scope, step, path, slot, &bits, inputs, input_count, defaults);
     } else {
         struct place outside = walk->place;
         walk_enter(walk, slot, chosen, chosen);

@@ -208,6 +208,15 @@ refuse 2 'the run was begun with "seed: 1"' "$TAMIS" run good.yaml --out done --
 refuse 2 'done/space.yaml: the run was begun with this space' \
     "$TAMIS" run good.yaml --out done --resume --set space=other.yaml --quiet
 refuse 2 'has quantized.safetensors already' "$TAMIS" quantize done
+refuse 2 'searches bit widths alone, but the slot "body" of "tiny" has 3 candidates' \
+    "$TAMIS" run good.yaml --set search.strategy=edmips --out out --quiet
+refuse 2 'mixes one in 5 channels, but "tiny" has no choice' \
+    "$TAMIS" run good.yaml --set search.strategy=pc_darts --set search.channel_parts=5 --out out --quiet
+refuse 2 '"rfdn_small" cannot be mixed on one in 16 channels' "$TAMIS" run good.yaml \
+    --set space=rfdn_small --set search.strategy=pc_darts --set search.channel_parts=16 --out out --quiet \
+    --set search.patch=24 --set retrain.patch=24 --set quantize.patch=24
+refuse 2 'retrain.from is supernet, but the strategy "pc_darts" has none' "$TAMIS" run good.yaml \
+    --set search.strategy=pc_darts --set retrain.from=supernet --out out --quiet
 refuse 2 'there is no run "nosuch"' "$TAMIS" report nosuch
 refuse 2 'the folder "empty" has no run' "$TAMIS" report empty
 refuse 2 'upscales 2 times, but --scale is 3' "$TAMIS" eval done --data "$picture" --scale 3

@@ -91,6 +91,10 @@ static void gradients_match_differences(void **state) {
             &(struct gradient_check){.op = "repeat_channels",
                                      .attributes = {{"out", c * s}},
                                      .inputs = {{.shape = shape_activation(n, h, w, c)}}});
+        gradient_check(
+            &(struct gradient_check){.op = "join_part",
+                                     .inputs = {{.shape = shape_activation(n, h, w, c)},
+                                                {.shape = shape_activation(n, h, w, c * s)}}});
     }
 }
 
@@ -105,6 +109,26 @@ static void sizes_that_do_not_divide_are_refused(void **state) {
     assert_string_equal(single_op_refusal("repeat_channels", ATTRIBUTES({"out", 8}),
                                           SHAPES(shape_activation(1, 4, 3, 3))),
                         "repeat_channels: 8 is not a multiple of the input's 3 channels");
+    assert_non_null(strstr(
+        single_op_refusal("join_part", NULL,
+                          SHAPES(shape_activation(1, 2, 2, 4), shape_activation(1, 2, 2, 6))),
+        "are not a part of the channels of"));
+}
+
+static void joined_parts_come_in_turns_with_the_other_channels(void **state) {
+    (void)state;
+    struct shape all = shape_activation(2, 3, 5, 12), part = shape_activation(2, 3, 5, 4);
+    struct single_op single = single_op_open("join_part", NULL, SHAPES(part, all));
+    single_op_forward(&single, true);
+    for (int y = 0; y < 3; y++)
+        for (int x = 0; x < 5; x++)
+            for (int c = 0; c < 12; c++) {
+                float wanted =
+                    c % 3 == 0 ? at(part, single_op_input(&single, 0), 1, y, x, c / 3)
+                               : at(all, single_op_input(&single, 1), 1, y, x, c % 3 * 4 + c / 3);
+                assert_true(at(all, single_op_output(&single), 1, y, x, c) == wanted);
+            }
+    single_op_close(&single);
 }
 
 int main(void) {
@@ -112,6 +136,7 @@ int main(void) {
         cmocka_unit_test(pixel_shuffle_matches_its_formula),
         cmocka_unit_test(pixel_unshuffle_undoes_pixel_shuffle),
         cmocka_unit_test(repeated_channels_follow_each_other),
+        cmocka_unit_test(joined_parts_come_in_turns_with_the_other_channels),
         cmocka_unit_test(gradients_match_differences),
         cmocka_unit_test(sizes_that_do_not_divide_are_refused),
     };

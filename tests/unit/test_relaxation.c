@@ -21,7 +21,7 @@ static void near(double value, double wanted, double tolerance) {
 }
 
 static struct relaxation_draw draw_at(int i, double temperature) {
-    return (struct relaxation_draw){3, (uint64_t)i, 1, temperature};
+    return (struct relaxation_draw){3, (uint64_t)i, 1, temperature, NULL};
 }
 
 /* --- One draw ------------------------------------------------------------------------------------
@@ -42,7 +42,8 @@ static void check_differences(const struct relaxation *relaxation, double temper
         for (int j = 0; j < 3; j++)
             alpha[j] = logits[j];
         relaxation->sample(&draw, alpha, 3, p);
-        near((double)p[0] + (double)p[1] + (double)p[2], 1, 1e-6);
+        if (relaxation != &relaxation_max_weight)
+            near((double)p[0] + (double)p[1] + (double)p[2], 1, 1e-6);
         const float p_gradient[3] = {2 * p[0], -2, 0.5f};
         relaxation->pull(&draw, alpha, 3, p_gradient, gradient);
         for (int j = 0; j < 3; j++) {
@@ -61,6 +62,52 @@ static void gradients_of_one_draw_match_finite_differences(void **state) {
     check_differences(&relaxation_gumbel, 1);
     check_differences(&relaxation_gumbel, 0.7);
     check_differences(&relaxation_dirichlet, 1);
+    check_differences(&relaxation_max_weight, 1);
+}
+
+/* Candidate 0 has two bit widths, candidate 1 one entry. */
+static const int two_widths[2] = {4, 8}, no_width[1] = {0};
+static const struct slot_candidate pair_and_one[2] = {{"pair", 0, 2, two_widths},
+                                                      {"one", 2, 1, no_width}};
+static const struct slot slot_of_two = {
+    .candidate_count = 2, .candidates = pair_and_one, .entry_count = 3};
+
+static void max_weights_are_one_for_the_most_probable_candidate(void **state) {
+    (void)state;
+    const float alpha[3] = {logf(0.5f), logf(0.2f), logf(0.3f)};
+    float p[3];
+    struct relaxation_draw draw = draw_at(0, 1);
+    relaxation_max_weight.sample(&draw, alpha, 3, p);
+    near((double)p[0], 1, 1e-6);
+    near((double)p[1], 0.7, 1e-6);
+    near((double)p[2], 0.8, 1e-6);
+    draw.choices = &slot_of_two; /* 0.7 and 0.3 */
+    relaxation_max_weight.sample(&draw, alpha, 3, p);
+    near((double)p[0], 5.0 / 7, 1e-6);
+    near((double)p[1], 2.0 / 7, 1e-6);
+    near((double)p[2], 0.6, 1e-6);
+}
+
+static void max_weight_gradients_of_bit_widths_match_finite_differences(void **state) {
+    (void)state;
+    const double h = 0x1p-7;
+    struct relaxation_draw draw = draw_at(0, 1);
+    draw.choices = &slot_of_two;
+    for (int last = 0; last < 2; last++) { /* one candidate or the other is the most probable */
+        float alpha[3] = {0.5f, -0.3f, last ? 1.5f : 0.1f}, p[3], gradient[3] = {0};
+        relaxation_max_weight.sample(&draw, alpha, 3, p);
+        const float p_gradient[3] = {2 * p[0], -2, 0.5f};
+        relaxation_max_weight.pull(&draw, alpha, 3, p_gradient, gradient);
+        for (int j = 0; j < 3; j++) {
+            const float kept = alpha[j];
+            alpha[j] = kept + (float)h;
+            double above = loss_of(&relaxation_max_weight, &draw, alpha);
+            alpha[j] = kept - (float)h;
+            double below = loss_of(&relaxation_max_weight, &draw, alpha);
+            alpha[j] = kept;
+            near((double)gradient[j], (above - below) / (2 * h), 1e-4);
+        }
+    }
 }
 
 static void a_draw_is_a_function_of_seed_pass_and_slot(void **state) {
@@ -68,11 +115,12 @@ static void a_draw_is_a_function_of_seed_pass_and_slot(void **state) {
     static const struct relaxation *const all[] = {&relaxation_gumbel, &relaxation_dirichlet};
     for (int i = 0; i < 2; i++) {
         float p[3], again[3], other[3];
-        struct relaxation_draw draw = {1, 2, 3, 1};
+        struct relaxation_draw draw = {1, 2, 3, 1, NULL};
         all[i]->sample(&draw, logits, 3, p);
         all[i]->sample(&draw, logits, 3, again);
         assert_memory_equal(p, again, sizeof p);
-        struct relaxation_draw others[3] = {{2, 2, 3, 1}, {1, 3, 3, 1}, {1, 2, 4, 1}};
+        struct relaxation_draw others[3] = {
+            {2, 2, 3, 1, NULL}, {1, 3, 3, 1, NULL}, {1, 2, 4, 1, NULL}};
         for (int j = 0; j < 3; j++) {
             all[i]->sample(&others[j], logits, 3, other);
             assert_true(p[0] != other[0]);
@@ -201,6 +249,23 @@ static void the_mean_hard_gradient_is_its_definition(void **state) {
     }
 }
 
+/* With all entries' gradients: p_0 p_1 (d_0 - d_1) / t wherever the draw falls, p of the draw's
+ * softmax. */
+static void the_mean_straight_through_gradient_is_its_definition(void **state) {
+    (void)state;
+    const double difference = (double)logits[0] - (double)logits[1];
+    for (int k = 0; k < 2; k++) {
+        double temperature = k ? 0.5 : 2, error, wanted = 0;
+        double mean = mean_gradient(&relaxation_straight_through, 2, temperature, linear, &error);
+        for (int i = 0; i < POINTS; i++) {
+            double p = 1 / (1 + exp(-(difference + logistic(i)) / temperature));
+            wanted += p * (1 - p) / temperature * (3 - -1) / POINTS;
+        }
+        assert_true(error < 0.1 * fabs(wanted));
+        near(mean, wanted, error);
+    }
+}
+
 /* E[p_0^2] = b (b + 1) / (B (B + 1)) with b = exp(alpha_0) and B the sum over all. */
 static double dirichlet_square(double alpha) {
     double b = exp(alpha), all = b + exp((double)logits[1]) + exp((double)logits[2]);
@@ -251,11 +316,14 @@ static void their_slopes_match_finite_differences(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_of_one_draw_match_finite_differences),
+        cmocka_unit_test(max_weights_are_one_for_the_most_probable_candidate),
+        cmocka_unit_test(max_weight_gradients_of_bit_widths_match_finite_differences),
         cmocka_unit_test(a_draw_is_a_function_of_seed_pass_and_slot),
         cmocka_unit_test(hard_draws_are_one_hot_with_the_frequencies_of_the_softmax),
         cmocka_unit_test(uniform_draws_are_one_hot_and_do_not_depend_on_the_logits),
         cmocka_unit_test(the_mean_gumbel_gradient_is_that_of_the_mean_loss),
         cmocka_unit_test(the_mean_hard_gradient_is_its_definition),
+        cmocka_unit_test(the_mean_straight_through_gradient_is_its_definition),
         cmocka_unit_test(the_mean_dirichlet_gradient_is_that_of_the_mean_loss),
         cmocka_unit_test(gamma_variables_are_the_quantiles_of_their_distribution),
         cmocka_unit_test(their_slopes_match_finite_differences),

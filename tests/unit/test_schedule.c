@@ -22,6 +22,17 @@ static void linear_schedules_end_at_their_minimum(void **state) {
     assert_at(&schedule, 12, 0.2);
 }
 
+/* (10^(c + 1) - 10) / 90 with c the cosine schedule; at 1/4 and at 1/2 of the time below it. */
+static void cosine_power_schedules_lie_below_the_cosine(void **state) {
+    (void)state;
+    const struct schedule schedule = {.kind = SCHEDULE_COSINE_POWER, .total = 8, .minimum = 0.1};
+    assert_at(&schedule, 0, 1);
+    assert_at(&schedule, 2, 0.1 + 0.9 * (pow(10, 1.5 + sqrt(0.125)) - 10) / 90);
+    assert_at(&schedule, 4, 0.1 + 0.9 * (pow(10, 1.5) - 10) / 90);
+    assert_at(&schedule, 8, 0.1);
+    assert_at(&schedule, 9, 0.1);
+}
+
 static void warm_up_rises_from_above_zero_to_one(void **state) {
     (void)state;
     for (int kind = 0; kind < SCHEDULE_KINDS; kind++) {
@@ -65,6 +76,7 @@ static void entropy_schedules_of_odd_lengths_are_finite(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_schedules_end_at_their_minimum),
+        cmocka_unit_test(cosine_power_schedules_lie_below_the_cosine),
         cmocka_unit_test(warm_up_rises_from_above_zero_to_one),
         cmocka_unit_test(the_schedule_takes_the_rest_after_warm_up),
         cmocka_unit_test(entropy_schedules_of_odd_lengths_are_finite),

@@ -20,7 +20,8 @@ enum { POINTS = 2, MAX_ARRAYS = LOOP_MAX_ARRAYS };
     "scale=2", "data.train_count=4", "data.train_size=48", "data.valid_count=1",                   \
         "data.valid_size=48", "search.batch=2", "search.patch=16", "search.epochs=3",              \
         "search.steps_per_epoch=2", "search.warm_up=1", "search.trials=3", "search.trial_steps=2", \
-        "search.ratings=6", "search.alpha_learning_rate=0.05", "quantize.calibration_batches=2"
+        "search.ratings=6", "search.alpha_learning_rate=0.05", "search.channel_parts=2",           \
+        "quantize.calibration_batches=2"
 
 /* The state of a strategy as bytes, one piece for each array. */
 struct state {
@@ -78,6 +79,20 @@ static void check_equal(const char *strategy, const struct state *a, const struc
     }
 }
 
+/* Opens the space of the settings, or, where the strategy does not suit it, one of bits alone. */
+static void open_suiting(struct search_setup *setup, const struct strategy *strategy,
+                         const char **settings, size_t count) {
+    struct error error = {0};
+    search_setup_open(setup, NULL, settings);
+    if (!strategy->suits || strategy->suits(&setup->search, &error)) return;
+    assert_int_equal(error.code, ERROR_SPEC);
+    search_setup_close(setup);
+    settings[count] = "space=planted_bits";
+    search_setup_open(setup, NULL, settings);
+    error = (struct error){0};
+    search_setup_need(strategy->suits(&setup->search, &error), &error);
+}
+
 /* In the middle and before the last step: strategies of two phases are resumed in each of both. */
 static int64_t point_of(const struct search *search, const struct strategy *strategy, int point) {
     int64_t steps = strategy->steps(search);
@@ -102,7 +117,7 @@ static struct state search_with(const struct strategy *strategy, const char *con
 
     struct error error = {0};
     struct search_setup setup;
-    search_setup_open(&setup, NULL, settings);
+    open_suiting(&setup, strategy, settings, count);
     struct search *search = &setup.search;
     search_setup_need(strategy->create(search, &error), &error);
     int64_t first = from ? point_of(search, strategy, point) : 0;
@@ -154,6 +169,13 @@ static void threads_and_resuming_change_no_bit_of_any_strategy(void **state) {
         check(strategy_table[i], extra);
 }
 
+static void nor_do_they_of_second_order(void **state) {
+    (void)state;
+    static const char *const extra[] = {"space=rfdn_small", "search.darts_order=2",
+                                        "search.unrolled_rate=0.1", NULL};
+    check(&strategy_darts, extra);
+}
+
 static void every_strategy_runs_with_every_quantization_and_regularizer(void **state) {
     (void)state;
     static const char *const extra[][4] = {
@@ -175,6 +197,7 @@ int main(void) {
     log_set_level(LOG_QUIET);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_and_resuming_change_no_bit_of_any_strategy),
+        cmocka_unit_test(nor_do_they_of_second_order),
         cmocka_unit_test(every_strategy_runs_with_every_quantization_and_regularizer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,7 @@ static void check_alpha(struct opened *opened, int first, double bitops, double 
     double gradient[64], difference[64], largest = 0;
     int count = 0;
     model_load(&supernet->model, &supernet->alpha_sampler, 0);
-    supernet_alpha_loss(supernet, fixed_step, bitops, entropy);
+    supernet_alpha_loss(supernet, fixed_step, bitops, entropy, false);
     for (int s = first; s < slots->count; s++) {
         const float *found =
             parameter_gradients(supernet->parameters, supernet->model.network->alpha[s]);
@@ -96,9 +96,9 @@ static void check_alpha(struct opened *opened, int first, double bitops, double 
         for (int i = 0; i < slots->items[s].entry_count; i++) {
             float *alpha = alpha_at(supernet, s, i), kept = *alpha;
             *alpha = (float)((double)kept + h);
-            double above = supernet_alpha_loss(supernet, fixed_step, bitops, entropy);
+            double above = supernet_alpha_loss(supernet, fixed_step, bitops, entropy, false);
             *alpha = (float)((double)kept - h);
-            double below = supernet_alpha_loss(supernet, fixed_step, bitops, entropy);
+            double below = supernet_alpha_loss(supernet, fixed_step, bitops, entropy, false);
             *alpha = kept;
             difference[count++] = (above - below) / (2 * h);
         }
@@ -127,6 +127,24 @@ static void alpha_gradients_match_finite_differences_with_noise(void **state) {
         check_alpha(&opened, 0, 2e-3, 1e-3, 1e-2);
         close_supernet(&opened);
     }
+}
+
+/* The channels of "body" and of "inner", which stands in it. */
+static void alpha_gradients_of_a_part_of_the_channels_match_finite_differences(void **state) {
+    (void)state;
+    const char *const settings[] = {SMALL, "search.loss=l2", "search.strategy=pc_darts",
+                                    "search.channel_parts=3", NULL};
+    struct opened opened;
+    open_supernet(&opened, small_text, settings);
+    const struct network *network = opened.supernet.model.network;
+    assert_int_equal(network->part_count, 1);
+    int weight = parameters_find(opened.supernet.parameters, "body.conv3.weight");
+    assert_true(weight >= 0);
+    struct shape shape = opened.supernet.parameters->items[weight].shape;
+    assert_int_equal(shape.n, 2);
+    assert_int_equal(shape.c, 2);
+    check_alpha(&opened, 0, 2e-3, 1e-3, 1e-2);
+    close_supernet(&opened);
 }
 
 static void alpha_gradients_of_the_absolute_loss_match_finite_differences(void **state) {
@@ -313,6 +331,26 @@ static void a_step_changes_only_its_own_parameters(void **state) {
     close_supernet(&opened);
 }
 
+static void a_joint_step_changes_weights_and_alpha_in_one_pass_over_all_pictures(void **state) {
+    (void)state;
+    const char *const settings[] = {SMALL, NULL};
+    struct opened opened;
+    struct error error = {0};
+    open_supernet(&opened, small_text, settings);
+    struct supernet *supernet = &opened.supernet;
+    search_setup_need(supernet_join_steps(supernet, &error), &error);
+    assert_int_equal(supernet->weight_sampler.count, 4);
+    struct loop_point point = {0};
+    struct copy before = copy_of(supernet->parameters);
+    supernet_joint_step(supernet, 0, 1, 1e-3, 0, &point);
+    assert_true(point.loss > 0);
+    assert_true(point.macs == 3 * model_macs(&supernet->model));
+    assert_false(same(&before, supernet->parameters, PARAMETER_WEIGHT));
+    assert_false(same(&before, supernet->parameters, PARAMETER_ALPHA));
+    copy_free(&before);
+    close_supernet(&opened);
+}
+
 static void the_halves_of_the_data_share_no_picture(void **state) {
     (void)state;
     const char *const settings[] = {SMALL, NULL};
@@ -420,11 +458,13 @@ int main(void) {
     log_set_level(LOG_QUIET);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alpha_gradients_match_finite_differences_with_noise),
+        cmocka_unit_test(alpha_gradients_of_a_part_of_the_channels_match_finite_differences),
         cmocka_unit_test(alpha_gradients_of_the_absolute_loss_match_finite_differences),
         cmocka_unit_test(alpha_gradients_match_finite_differences_with_direct_quantization),
         cmocka_unit_test(weight_gradients_match_finite_differences_along_directions),
         cmocka_unit_test(a_one_hot_supernet_computes_what_the_derived_network_does),
         cmocka_unit_test(a_step_changes_only_its_own_parameters),
+        cmocka_unit_test(a_joint_step_changes_weights_and_alpha_in_one_pass_over_all_pictures),
         cmocka_unit_test(the_halves_of_the_data_share_no_picture),
         cmocka_unit_test(a_loss_that_is_not_finite_changes_nothing_and_is_reported),
         cmocka_unit_test(the_number_of_threads_changes_no_bit),
