@@ -40,10 +40,10 @@ def bits_of(model, makers, name):
     if node.input[0] in tensors:
         return {onnx.TensorProto.INT4: 4, onnx.TensorProto.INT8: 8}[tensors[node.input[0]].data_type]
     clip = makers.get(makers[node.input[0]].input[0])
-    if clip is None or clip.op_type != "Clip":
+    if clip is None or not clip.name.startswith(f"{name}/"):  # a relu6 is one too
         return 8
     low, high, step = (
-        float(onnx.numpy_helper.to_array(tensors[name])) for name in (*clip.input[1:], node.input[1])
+        float(onnx.numpy_helper.to_array(tensors[limit])) for limit in (*clip.input[1:], node.input[1])
     )
     return round(math.log2(round((high - low) / step) + 1))
 
