@@ -26,24 +26,41 @@ static double measure_reference(const struct bench_job *job, double seconds) {
     return median(samples, count);
 }
 
+/* Repetitions that together take some milliseconds, as a sample of the reference does: one that is
+ * much shorter would measure how cold the reference left the caches. */
+static bool run_sample(const struct bench_job *job, int64_t *index, double *seconds,
+                       struct error *error) {
+    static const double sample_seconds = 3e-3;
+    double begin = clock_seconds(), spent;
+    int64_t first = *index;
+    do {
+        if (!job->work(job->context, (*index)++, error)) return false;
+        spent = clock_seconds() - begin;
+    } while (spent < sample_seconds);
+    *seconds = spent / (double)(*index - first);
+    return true;
+}
+
 bool bench_repeat(const struct bench_job *job, struct bench_result *result, struct error *error) {
-    enum { MAX_REPETITIONS = 400 };
-    static double times[MAX_REPETITIONS], references[MAX_REPETITIONS], fractions[MAX_REPETITIONS];
+    enum { MAX_SAMPLES = 400 };
+    static double times[MAX_SAMPLES], references[MAX_SAMPLES], fractions[MAX_SAMPLES];
     double start = clock_seconds(), last = 0, total = 0;
+    int64_t repetitions = 0;
     int count = 0;
-    while (count < MAX_REPETITIONS &&
+    while (count < MAX_SAMPLES &&
            (count < job->minimum || clock_seconds() - start < job->seconds)) {
-        double before = measure_reference(job, last), begin = clock_seconds();
-        if (!job->work(job->context, count, error)) return false;
-        last = clock_seconds() - begin;
-        times[count] = last;
+        double before = measure_reference(job, last);
+        int64_t first = repetitions;
+        if (!run_sample(job, &repetitions, &times[count], error)) return false;
+        last = times[count] * (double)(repetitions - first);
         total += last;
         references[count] = 0.5 * (before + measure_reference(job, last));
-        fractions[count] = job->amount / last / references[count];
+        fractions[count] = job->amount / times[count] / references[count];
         count++;
     }
-    *result = (struct bench_result){.repetitions = count, .seconds = median(times, count)};
-    result->mean = total / count;
+    *result = (struct bench_result){.repetitions = (int)repetitions};
+    result->seconds = median(times, count);
+    result->mean = total / (double)repetitions;
     result->speed = job->amount / result->seconds;
     result->reference = median(references, count);
     result->fraction = median(fractions, count);

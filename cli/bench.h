@@ -16,7 +16,8 @@ bool bench_ops(const struct options *options, struct error *error);
 bool bench_memory(const struct options *options, struct error *error);
 bool bench_step(const struct options *options, struct error *error);
 
-/* Something that is repeated, in turns with the reference that it is compared with. */
+/* Something that is repeated, in samples of some milliseconds at least, in turns with the reference
+ * that it is compared with. */
 struct bench_job {
     bool (*work)(void *context, int64_t index, struct error *error); /* `index` counts from 0 */
     void *context;
@@ -24,16 +25,16 @@ struct bench_job {
     double (*reference)(void *context); /* so many a second; takes some milliseconds */
     void *reference_context;
     double seconds; /* repetitions are begun for so long */
-    int minimum;    /* but there are at least so many */
+    int minimum;    /* but there are at least so many samples */
 };
 
-/* Medians over the repetitions. */
+/* Medians over the samples. */
 struct bench_result {
-    int repetitions;
+    int repetitions;  /* in all samples */
     double seconds;   /* of one */
     double mean;      /* the mean of the seconds, for shares of it */
     double speed;     /* amount / seconds */
-    double reference; /* a second, between the repetitions */
+    double reference; /* a second, between the samples */
     double fraction;  /* of the reference, in pairs */
 };
 bool bench_repeat(const struct bench_job *job, struct bench_result *result, struct error *error);

@@ -151,33 +151,26 @@ static void sum_segment(const struct weight_gradient *w, const float *input,
     }
 }
 
-/* sums[channel] += gradient over a segment. Four vectors at a time hide the latency of the adds. */
+/* sums[channel] += gradient over a segment. Four sums for a vector hide the latency of the adds. */
 static void sum_bias(const struct weight_gradient *w, struct gradient_view gradient, int rows,
                      int columns, float *sums) {
-    size_t first = 0;
-    for (; first + 4 * BIAS_LANES <= w->tiling.channel_width; first += 4 * BIAS_LANES) {
+    for (size_t first = 0; first < w->tiling.channel_width; first += BIAS_LANES) {
         bias_vector sum[4] = {{0}, {0}, {0}, {0}};
         for (int y = 0; y < rows; y++) {
             const float *pixel = gradient.first + (size_t)y * gradient.row_pitch + first;
-            for (int x = 0; x < columns; x++, pixel += gradient.pitch) {
+            int x = 0;
+            for (; x + 4 <= columns; x += 4, pixel += 4 * gradient.pitch) {
                 sum[0] += BIAS_LOAD(pixel);
-                sum[1] += BIAS_LOAD(pixel + BIAS_LANES);
-                sum[2] += BIAS_LOAD(pixel + 2 * BIAS_LANES);
-                sum[3] += BIAS_LOAD(pixel + 3 * BIAS_LANES);
+                sum[1] += BIAS_LOAD(pixel + gradient.pitch);
+                sum[2] += BIAS_LOAD(pixel + 2 * gradient.pitch);
+                sum[3] += BIAS_LOAD(pixel + 3 * gradient.pitch);
             }
+            for (; x < columns; x++, pixel += gradient.pitch)
+                sum[0] += BIAS_LOAD(pixel);
         }
-        for (size_t i = 0; i < 4 * BIAS_LANES; i++)
-            sums[first + i] += sum[i / BIAS_LANES][i % BIAS_LANES];
-    }
-    for (; first < w->tiling.channel_width; first += BIAS_LANES) {
-        bias_vector sum = {0};
-        for (int y = 0; y < rows; y++) {
-            const float *pixel = gradient.first + (size_t)y * gradient.row_pitch + first;
-            for (int x = 0; x < columns; x++)
-                sum += BIAS_LOAD(pixel + (size_t)x * gradient.pitch);
-        }
+        bias_vector total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
         for (size_t i = 0; i < BIAS_LANES; i++)
-            sums[first + i] += sum[i];
+            sums[first + i] += total[i];
     }
 }
 

@@ -4,8 +4,6 @@
 #include <omp.h>
 #include <string.h>
 
-#include "ops/conv2d_depthwise_ring.h"
-
 #define MICRO_LANES SIMD_LANES
 #include "ops/conv2d_depthwise_micro.h"
 #if SIMD_LANES == 16
@@ -35,93 +33,96 @@ bool conv2d_is_depthwise(const struct conv2d_shape *shape) {
            shape->groups == shape->out_channels;
 }
 
-#define DEFINE_ROW(lanes)                                                                          \
-    static void run_row_##lanes(const struct depthwise_row *row, int kernel_w) {                   \
-        switch (kernel_w) {                                                                        \
-        case 3:                                                                                    \
-            depthwise_row_##lanes(row, 3);                                                         \
-            break;                                                                                 \
-        case 5:                                                                                    \
-            depthwise_row_##lanes(row, 5);                                                         \
-            break;                                                                                 \
-        case 7:                                                                                    \
-            depthwise_row_##lanes(row, 7);                                                         \
-            break;                                                                                 \
-        default:                                                                                   \
-            depthwise_row_##lanes(row, 0);                                                         \
-            break;                                                                                 \
-        }                                                                                          \
-    }
-#if SIMD_LANES == 16
-DEFINE_ROW(16)
-DEFINE_ROW(8)
-#elif SIMD_LANES == 8
-DEFINE_ROW(8)
+/* Rows and pixels of a block whose sums and taps fit into the registers. */
+#if SIMD_REGISTERS >= 32
+enum { ROWS_3 = 4, PIXELS_3 = 4, ROWS_5 = 2, PIXELS_5 = 8, ROWS_7 = 1, PIXELS_7 = 8 };
 #else
-DEFINE_ROW(4)
+enum { ROWS_3 = 2, PIXELS_3 = 4, ROWS_5 = 1, PIXELS_5 = 8, ROWS_7 = 1, PIXELS_7 = 6 };
 #endif
+enum { PIXELS_ANY = 4 };
 
-/* `shared_kernel` is the taps of a row that share their input columns, or 0. */
-static void run_row(const struct depthwise_row *row, int shared_kernel, int lanes) {
+typedef void run_block(const struct depthwise_output *output, int y, int x, size_t channel);
+
+#define DEFINE_BLOCK(kernel, lanes)                                                                \
+    static void run_##kernel##_##lanes(const struct depthwise_output *output, int y, int x,        \
+                                       size_t channel) {                                           \
+        depthwise_square_##lanes(output, y, x, channel, ROWS_##kernel, PIXELS_##kernel, kernel);   \
+    }
+#define DEFINE_BLOCKS(lanes)                                                                       \
+    DEFINE_BLOCK(3, lanes)                                                                         \
+    DEFINE_BLOCK(5, lanes)                                                                         \
+    DEFINE_BLOCK(7, lanes)                                                                         \
+    static void run_any_##lanes(const struct depthwise_output *output, int y, int x,               \
+                                size_t channel) {                                                  \
+        depthwise_any_##lanes(output, y, x, channel, PIXELS_ANY);                                  \
+    }
 #if SIMD_LANES == 16
-    if (lanes == 8) {
-        run_row_8(row, shared_kernel);
-        return;
-    }
+DEFINE_BLOCKS(16)
+DEFINE_BLOCKS(8)
+#define BLOCKS(kernel)                                                                             \
+    { run_##kernel##_16, run_##kernel##_8 }
+#elif SIMD_LANES == 8
+DEFINE_BLOCKS(8)
+#define BLOCKS(kernel)                                                                             \
+    { run_##kernel##_8, run_##kernel##_8 }
+#else
+DEFINE_BLOCKS(4)
+#define BLOCKS(kernel)                                                                             \
+    { run_##kernel##_4, run_##kernel##_4 }
 #endif
-    (void)lanes;
-    SIMD_PASTE(run_row_, SIMD_LANES)(row, shared_kernel);
-}
 
-/* One vector of channels of one phase of a tile. */
-static void run_phase(const struct depthwise *w, const struct conv2d_tile *tile,
-                      const struct conv2d_phase *rows, const struct conv2d_phase *columns,
-                      const float *packed, const struct conv2d_view *view, size_t channel,
-                      struct target target, float *buffer) {
-    const struct conv2d_dense *d = &w->dense;
-    int count = conv2d_phase_count(d, rows, tile->rows);
-    int pixels = conv2d_phase_count(d, columns, tile->columns);
-    if (count == 0 || pixels == 0) return;
-    int lanes = depthwise_lanes(w->channels, channel);
-    int top = tile->y / d->spread;
-    struct depthwise_ring ring =
-        depthwise_ring_make(d, &w->tiling, rows, columns, top, tile->x / d->spread, pixels, buffer);
-    struct depthwise_row row = {
-        .ring = &ring,
-        .tap_rows = rows->taps,
-        .tap_row_step = rows->dilation,
-        .tap_columns = columns->taps,
-        .tap_column_step = (size_t)(columns->dilation * lanes),
-        .pixel_step = (size_t)(d->step * lanes),
-        .weight = packed + channel * (size_t)(rows->taps * columns->taps),
-        .start = w->start + channel,
-        .output_pitch = (size_t)d->spread * d->out_pitch,
-        .pixels = pixels,
-        .accumulate = target.accumulate,
-    };
-    int shared = d->step == 1 && columns->dilation == 1 ? columns->taps : 0;
-    for (int i = 0; i < count; i++) {
-        row.first_row = depthwise_ring_advance(&ring, d, rows, view, top + i, channel, lanes);
-        row.output = target.first + (size_t)(rows->first + i * d->spread) * target.row_pitch +
-                     (size_t)columns->first * d->out_pitch + channel;
-        run_row(&row, shared, lanes);
-    }
-}
+/* The blocks that a part is made of: of the widest vectors, and of the last one. */
+struct block_kind {
+    int kernel, rows, pixels;
+    run_block *run[2];
+};
+static const struct block_kind kinds[] = {
+    {3, ROWS_3, PIXELS_3, BLOCKS(3)},
+    {5, ROWS_5, PIXELS_5, BLOCKS(5)},
+    {7, ROWS_7, PIXELS_7, BLOCKS(7)},
+    {0, 1, PIXELS_ANY, BLOCKS(any)},
+};
 
-static void run_channels(const struct depthwise *w, const struct conv2d_tile *tile,
-                         const struct conv2d_view *view, struct target target, float *buffer) {
-    const struct conv2d_dense *d = &w->dense;
-    for (size_t channel = 0; channel < w->channels;
-         channel += (size_t)depthwise_lanes(w->channels, channel)) {
-        const float *packed = w->packed;
-        for (int y = 0; y < d->spread; y++)
-            for (int x = 0; x < d->spread; x++) {
-                struct conv2d_phase rows = conv2d_phase_rows(d, y);
-                struct conv2d_phase columns = conv2d_phase_columns(d, x);
-                run_phase(w, tile, &rows, &columns, packed, view, channel, target, buffer);
-                packed += (size_t)(rows.taps * columns.taps) * w->channels;
+static void run_part(const struct depthwise *w, const struct depthwise_output *output) {
+    const struct block_kind *kind = kinds;
+    int kernel = depthwise_square_kernel(&output->input);
+    while (kind->kernel != 0 && kind->kernel != kernel)
+        kind++;
+    for (int y = 0; y < output->rows; y += kind->rows)
+        for (int x = 0; x < output->columns; x += kind->pixels)
+            for (size_t channel = 0, lanes; channel < w->channels; channel += lanes) {
+                lanes = depthwise_lanes(w->channels, channel);
+                kind->run[lanes != SIMD_LANES](output, y, x, channel);
             }
-    }
+}
+
+/* All phases of a tile. */
+static void run_phases(const struct depthwise *w, const struct conv2d_tile *tile,
+                       const struct conv2d_view *view, struct target target) {
+    const struct conv2d_dense *d = &w->dense;
+    const float *packed = w->packed;
+    for (int y = 0; y < d->spread; y++)
+        for (int x = 0; x < d->spread; x++) {
+            struct conv2d_phase rows = conv2d_phase_rows(d, y);
+            struct conv2d_phase columns = conv2d_phase_columns(d, x);
+            int row_count = conv2d_phase_count(d, &rows, tile->rows);
+            int column_count = conv2d_phase_count(d, &columns, tile->columns);
+            struct depthwise_output output = {
+                .input =
+                    depthwise_input_make(d, &rows, &columns, tile, view, row_count, column_count),
+                .rows = row_count,
+                .columns = column_count,
+                .pixels = target.first + (size_t)rows.first * target.row_pitch +
+                          (size_t)columns.first * d->out_pitch,
+                .pitch = (size_t)d->spread * d->out_pitch,
+                .row_pitch = (size_t)d->spread * target.row_pitch,
+                .accumulate = target.accumulate,
+                .weight = packed,
+                .start = w->start,
+            };
+            run_part(w, &output);
+            packed += (size_t)(rows.taps * columns.taps) * w->channels;
+        }
 }
 
 /* Padding channels become zero even where the input is not finite. */
@@ -142,8 +143,7 @@ static void run_tile(const struct depthwise *w, int index, float *buffer) {
     const struct conv2d_tiling *t = &w->tiling;
     const struct conv2d_map *store = w->arrays->store;
     struct conv2d_tile tile = conv2d_tile_at(d, t, index);
-    float *mapped = buffer + conv2d_round_up(depthwise_ring_floats(t), 16);
-    float *result = mapped + conv2d_round_up(t->mapped_floats, 16);
+    float *mapped = buffer, *result = mapped + conv2d_round_up(t->mapped_floats, 16);
     struct conv2d_view view =
         conv2d_tile_view(d, t, &tile, w->arrays->input, w->arrays->load, mapped);
     size_t row = (size_t)tile.image * (size_t)d->out_height + (size_t)tile.y;
@@ -152,7 +152,7 @@ static void run_tile(const struct depthwise *w, int index, float *buffer) {
     float *output = w->arrays->output + pixel * d->out_pitch;
     struct target target = {output, row_pitch, w->arrays->accumulate};
     if (store) target = (struct target){result, columns * d->out_pitch, false};
-    run_channels(w, &tile, &view, target, buffer);
+    run_phases(w, &tile, &view, target);
     for (int y = 0; store && y < tile.rows; y++, pixel += (size_t)d->out_width)
         conv2d_map_pixels(store, result + (size_t)y * target.row_pitch,
                           output + (size_t)y * row_pitch, pixel, columns, d->out_pitch,
@@ -169,8 +169,7 @@ static size_t weight_floats(const struct conv2d_dense *d) {
 }
 
 static size_t thread_floats(const struct conv2d_tiling *t) {
-    return conv2d_round_up(depthwise_ring_floats(t), 16) + conv2d_round_up(t->mapped_floats, 16) +
-           conv2d_round_up(t->result_floats, 16) + 16;
+    return conv2d_round_up(t->mapped_floats, 16) + conv2d_round_up(t->result_floats, 16) + 16;
 }
 
 size_t conv2d_depthwise_correlate_scratch(const struct conv2d_dense *dense) {
@@ -186,7 +185,7 @@ static float *pack_phase(const struct conv2d_dense *d, const struct conv2d_phase
     size_t channels = channels_of(d), lanes;
     int taps = d->kernel_h * d->kernel_w;
     for (size_t first = 0; first < channels; first += lanes) {
-        lanes = (size_t)depthwise_lanes(channels, first);
+        lanes = depthwise_lanes(channels, first);
         for (int ty = 0; ty < rows->taps; ty++)
             for (int tx = 0; tx < columns->taps; tx++) {
                 int tap = (rows->tap_first + ty * rows->tap_every) * d->kernel_w +

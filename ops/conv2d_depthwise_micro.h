@@ -1,220 +1,240 @@
 /*
- * The inner loops of depthwise convolution for one vector width. Included once for each width, with
- * MICRO_LANES defined; has no include guard for that reason. `pixels`, `rows`, `gradients` and
- * `kernel_w` are literals wherever the functions are called: they are always inlined, so that the
- * arrays become registers.
+ * The inner loops of depthwise convolution: a block of output pixels, one vector of channels.
+ * Included once for each vector width, with MICRO_LANES defined; has no include guard for that
+ * reason. `rows`, `pixels`, `taps` and `kernel` are literals wherever the functions are called:
+ * they are always inlined, so that the arrays become registers.
+ *
+ * The input is read where it lies. What a block would read outside of the image or of the part is
+ * skipped, by one comparison for each of its rows and columns: borders need neither code nor a copy
+ * of their own.
  */
-#include "ops/conv2d_depthwise_ring.h"
+#include "ops/conv2d_depthwise_part.h"
 #include "ops/kernel_simd.h"
-
-#ifndef DEPTHWISE_BLOCKS
-#define DEPTHWISE_BLOCKS
-enum { DEPTHWISE_PIXELS = 8, DEPTHWISE_MAX_KERNEL = 7, DEPTHWISE_GRADIENTS = 4 };
-
-/* One row of output pixels, one vector of channels. Steps are in floats. */
-struct depthwise_row {
-    const struct depthwise_ring *ring;
-    int first_row; /* ring row under the first tap */
-    int tap_rows, tap_row_step;
-    int tap_columns;
-    size_t tap_column_step, pixel_step;
-    const float *weight; /* [tap row][tap column][lanes] */
-    const float *start;  /* [lanes] */
-    float *output;
-    size_t output_pitch;
-    int pixels;
-    bool accumulate;
-};
-
-/* One row of the output gradient against the input under it, one vector of channels. */
-struct depthwise_sums {
-    const struct depthwise_ring *ring;
-    int first_row;
-    int tap_rows, tap_row_step;
-    int tap_columns;
-    size_t tap_column_step, pixel_step;
-    const float *gradient;
-    size_t gradient_pitch;
-    int pixels;
-    float *sums; /* [tap row][tap column][lanes] */
-};
-#endif
 
 #define MICRO_VECTOR SIMD_PASTE(simd_float, MICRO_LANES)
 #define MICRO_NAME(name) SIMD_PASTE(name, MICRO_LANES)
 #define MICRO_LOAD SIMD_PASTE(simd_load, MICRO_LANES)
 #define MICRO_STORE SIMD_PASTE(simd_store, MICRO_LANES)
 
-/* Adds one tap row for stride 1 without dilation: every input column is loaded once and serves all
- * output pixels that it touches. */
-SIMD_INLINE void MICRO_NAME(depthwise_shared_)(MICRO_VECTOR sums[DEPTHWISE_PIXELS],
-                                               const float *input, const float *weight,
-                                               const int pixels, const int kernel_w) {
-    MICRO_VECTOR taps[DEPTHWISE_MAX_KERNEL];
+/* Writes the pixels of a block that the part has. */
+SIMD_INLINE void
+MICRO_NAME(depthwise_write_)(const struct depthwise_output *o, int y, int x, size_t channel,
+                             MICRO_VECTOR sums[DEPTHWISE_MAX_ROWS][DEPTHWISE_MAX_PIXELS],
+                             const int rows, const int pixels) {
+    float *row = o->pixels + (size_t)y * o->row_pitch + (size_t)x * o->pitch + channel;
+    const size_t pitch = o->pitch;
+    const bool is_whole = y + rows <= o->rows && x + pixels <= o->columns;
+    if (is_whole && !o->accumulate) {
 #pragma GCC unroll 8
-    for (int k = 0; k < kernel_w; k++)
-        taps[k] = MICRO_LOAD(weight + k * MICRO_LANES);
-#pragma GCC unroll 16
-    for (int column = 0; column < pixels + kernel_w - 1; column++) {
-        MICRO_VECTOR value = MICRO_LOAD(input + column * MICRO_LANES);
-        SIMD_KEEP(value);
-#pragma GCC unroll 8
-        for (int k = 0; k < kernel_w; k++)
-            if (column - k >= 0 && column - k < pixels) sums[column - k] += value * taps[k];
-    }
-}
-
-/* Output pixels x .. x + pixels - 1. `kernel_w` 0 is any kernel, stride and dilation. */
-SIMD_INLINE void MICRO_NAME(depthwise_pixels_)(const struct depthwise_row *row, int x,
-                                               const int pixels, const int kernel_w) {
-    MICRO_VECTOR sums[DEPTHWISE_PIXELS];
-#pragma GCC unroll 8
-    for (int p = 0; p < pixels; p++)
-        sums[p] = MICRO_LOAD(row->start);
-    const float *weight = row->weight;
-    int ring_row = row->first_row;
-    for (int ty = 0; ty < row->tap_rows; ty++) {
-        const float *input = row->ring->rows + (size_t)ring_row * row->ring->row_floats +
-                             (size_t)x * row->pixel_step;
-        ring_row += row->tap_row_step;
-        if (ring_row >= row->ring->count) ring_row -= row->ring->count;
-        if (kernel_w > 0) {
-            MICRO_NAME(depthwise_shared_)(sums, input, weight, pixels, kernel_w);
-            weight += kernel_w * MICRO_LANES;
-            continue;
-        }
-        for (int tx = 0; tx < row->tap_columns; tx++, weight += MICRO_LANES) {
-            MICRO_VECTOR tap = MICRO_LOAD(weight);
+        for (int r = 0; r < rows; r++, row += o->row_pitch)
 #pragma GCC unroll 8
             for (int p = 0; p < pixels; p++)
-                sums[p] += tap * MICRO_LOAD(input + (size_t)tx * row->tap_column_step +
-                                            (size_t)p * row->pixel_step);
+                MICRO_STORE(row + (size_t)p * pitch, sums[r][p]);
+        return;
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++, row += o->row_pitch)
+#pragma GCC unroll 8
+        for (int p = 0; p < pixels; p++) {
+            if (y + r >= o->rows || x + p >= o->columns) continue;
+            float *to = row + (size_t)p * pitch;
+            MICRO_STORE(to, o->accumulate ? MICRO_LOAD(to) + sums[r][p] : sums[r][p]);
         }
-    }
-    float *to = row->output + (size_t)x * row->output_pitch;
-    const bool accumulate = row->accumulate;
-#pragma GCC unroll 8
-    for (int p = 0; p < pixels; p++, to += row->output_pitch)
-        MICRO_STORE(to, accumulate ? MICRO_LOAD(to) + sums[p] : sums[p]);
 }
 
-SIMD_INLINE void MICRO_NAME(depthwise_row_)(const struct depthwise_row *row, const int kernel_w) {
-    int x = 0;
-    for (; x + 8 <= row->pixels; x += 8)
-        MICRO_NAME(depthwise_pixels_)(row, x, 8, kernel_w);
-    for (; x + 4 <= row->pixels; x += 4)
-        MICRO_NAME(depthwise_pixels_)(row, x, 4, kernel_w);
-    for (; x < row->pixels; x++)
-        MICRO_NAME(depthwise_pixels_)(row, x, 1, kernel_w);
-}
-
-/* Sums of `rows` rows of taps from tap row `ty` on, for stride 1 without horizontal dilation: the
- * sums of all these taps stay in registers, and every input column is loaded once for the pixels of
- * the gradient that meet it. */
-SIMD_INLINE void MICRO_NAME(depthwise_sums_)(const struct depthwise_sums *block, int ty,
-                                             const int rows, const int kernel_w,
-                                             const int gradients) {
-    MICRO_VECTOR sums[DEPTHWISE_MAX_KERNEL][DEPTHWISE_MAX_KERNEL];
-    const float *inputs[DEPTHWISE_MAX_KERNEL];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++) {
-        int ring_row = (block->first_row + (ty + r) * block->tap_row_step) % block->ring->count;
-        inputs[r] = block->ring->rows + (size_t)ring_row * block->ring->row_floats;
-#pragma GCC unroll 8
-        for (int k = 0; k < kernel_w; k++)
-            sums[r][k] = (MICRO_VECTOR){0};
-    }
-    const float *gradient = block->gradient;
-    size_t at = 0;
-    int left = block->pixels;
-    for (; left >= gradients; left -= gradients) {
-        MICRO_VECTOR values[DEPTHWISE_GRADIENTS];
-#pragma GCC unroll 4
-        for (int p = 0; p < gradients; p++)
-            values[p] = MICRO_LOAD(gradient + (size_t)p * block->gradient_pitch);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++)
-#pragma GCC unroll 16
-            for (int column = 0; column < gradients + kernel_w - 1; column++) {
-                MICRO_VECTOR input = MICRO_LOAD(inputs[r] + at + column * MICRO_LANES);
-                SIMD_KEEP(input);
-#pragma GCC unroll 8
-                for (int k = 0; k < kernel_w; k++)
-                    if (column - k >= 0 && column - k < gradients)
-                        sums[r][k] += input * values[column - k];
-            }
-        at += (size_t)gradients * MICRO_LANES;
-        gradient += (size_t)gradients * block->gradient_pitch;
-    }
-    for (; left > 0; left--) {
-        MICRO_VECTOR value = MICRO_LOAD(gradient);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++)
-#pragma GCC unroll 8
-            for (int k = 0; k < kernel_w; k++)
-                sums[r][k] += value * MICRO_LOAD(inputs[r] + at + k * MICRO_LANES);
-        at += MICRO_LANES;
-        gradient += block->gradient_pitch;
-    }
-    float *to = block->sums + (size_t)ty * kernel_w * MICRO_LANES;
+/* Output pixels (y, x) to (y + rows - 1, x + pixels - 1) of a square kernel of stride 1 without
+ * dilation. An input pixel is loaded once for all outputs that it meets. */
+SIMD_INLINE void MICRO_NAME(depthwise_square_)(const struct depthwise_output *o, int y, int x,
+                                               size_t channel, const int rows, const int pixels,
+                                               const int kernel) {
+    const struct depthwise_input *in = &o->input;
+    MICRO_VECTOR sums[DEPTHWISE_MAX_ROWS][DEPTHWISE_MAX_PIXELS];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
-        for (int k = 0; k < kernel_w; k++, to += MICRO_LANES)
-            MICRO_STORE(to, MICRO_LOAD(to) + sums[r][k]);
-}
-
-/* All tap rows, `rows` at once while there are so many. */
-SIMD_INLINE void MICRO_NAME(depthwise_sum_rows_)(const struct depthwise_sums *block, const int rows,
-                                                 const int kernel_w, const int gradients) {
-    int ty = 0;
-    for (; ty + rows <= block->tap_rows; ty += rows)
-        MICRO_NAME(depthwise_sums_)(block, ty, rows, kernel_w, gradients);
-    for (; ty < block->tap_rows; ty++)
-        MICRO_NAME(depthwise_sums_)(block, ty, 1, kernel_w, DEPTHWISE_GRADIENTS);
-}
-
-/* Any kernel, stride and dilation, tap by tap. Four sums hide the latency of the adds. */
-SIMD_INLINE void MICRO_NAME(depthwise_sum_taps_)(const struct depthwise_sums *block) {
-    float *to = block->sums;
-    for (int ty = 0; ty < block->tap_rows; ty++) {
-        int ring_row = (block->first_row + ty * block->tap_row_step) % block->ring->count;
-        const float *row = block->ring->rows + (size_t)ring_row * block->ring->row_floats;
-        for (int tx = 0; tx < block->tap_columns; tx++, to += MICRO_LANES) {
-            MICRO_VECTOR sums[4] = {{0}, {0}, {0}, {0}};
-            const float *input = row + (size_t)tx * block->tap_column_step;
-            const float *gradient = block->gradient;
-            for (int x = 0; x < block->pixels; x++) {
-                sums[x % 4] += MICRO_LOAD(input) * MICRO_LOAD(gradient);
-                input += block->pixel_step;
-                gradient += block->gradient_pitch;
-            }
-            MICRO_STORE(to, MICRO_LOAD(to) + ((sums[0] + sums[1]) + (sums[2] + sums[3])));
+        for (int p = 0; p < pixels; p++)
+            sums[r][p] = MICRO_LOAD(o->start + channel);
+    const float *weight = o->weight + channel * (size_t)(kernel * kernel);
+    const int left = in->left + x;
+    const unsigned right = (unsigned)in->right;
+    const size_t pitch = in->view.pitch;
+#pragma GCC unroll 16
+    for (int j = 0; j < rows + kernel - 1; j++) {
+        const float *row = depthwise_row(in, in->top + y + j, channel);
+        if (!row) continue;
+        MICRO_VECTOR taps[DEPTHWISE_MAX_ROWS][DEPTHWISE_MAX_KERNEL];
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+            for (int k = 0; k < kernel; k++)
+                if (j - r >= 0 && j - r < kernel) {
+                    taps[r][k] = MICRO_LOAD(weight + ((j - r) * kernel + k) * MICRO_LANES);
+                    SIMD_KEEP(taps[r][k]);
+                }
+#pragma GCC unroll 16
+        for (int i = 0; i < pixels + kernel - 1; i++) {
+            if ((unsigned)(left + i) >= right) continue;
+            MICRO_VECTOR value = MICRO_LOAD(row + (size_t)(left + i - in->view.left) * pitch);
+            SIMD_KEEP(value);
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+                for (int k = 0; k < kernel; k++)
+                    if (j - r >= 0 && j - r < kernel && i - k >= 0 && i - k < pixels)
+                        sums[r][i - k] += value * taps[r][k];
         }
     }
+    MICRO_NAME(depthwise_write_)(o, y, x, channel, sums, rows, pixels);
 }
 
-/* sums += the gradient of a row. */
-SIMD_INLINE void MICRO_NAME(depthwise_sum_bias_)(const float *gradient, size_t pitch, int pixels,
-                                                 float *to) {
-    MICRO_VECTOR sums[4] = {{0}, {0}, {0}, {0}};
-    int x = 0;
-    for (; x + 4 <= pixels; x += 4, gradient += 4 * pitch)
-#pragma GCC unroll 4
-        for (size_t p = 0; p < 4; p++)
-            sums[p] += MICRO_LOAD(gradient + p * pitch);
-    for (; x < pixels; x++, gradient += pitch)
-        sums[0] += MICRO_LOAD(gradient);
-    MICRO_STORE(to, MICRO_LOAD(to) + ((sums[0] + sums[1]) + (sums[2] + sums[3])));
-}
-
-/* Copies `count` pixels' channels side by side, and asks for those `ahead` floats further on. */
-SIMD_INLINE void MICRO_NAME(depthwise_gather_)(const float *from, size_t pitch, int count,
-                                               size_t ahead, float *to) {
-    for (int x = 0; x < count; x++, from += pitch, to += MICRO_LANES) {
-        __builtin_prefetch(from + ahead);
-        MICRO_STORE(to, MICRO_LOAD(from));
+/* Output pixels (y, x) to (y, x + pixels - 1) of any kernel, stride and dilation. */
+SIMD_INLINE void MICRO_NAME(depthwise_any_)(const struct depthwise_output *o, int y, int x,
+                                            size_t channel, const int pixels) {
+    const struct depthwise_input *in = &o->input;
+    MICRO_VECTOR sums[DEPTHWISE_MAX_ROWS][DEPTHWISE_MAX_PIXELS];
+#pragma GCC unroll 8
+    for (int p = 0; p < pixels; p++)
+        sums[0][p] = MICRO_LOAD(o->start + channel);
+    const float *weight = o->weight + channel * (size_t)(in->tap_rows * in->tap_columns);
+    for (int ty = 0; ty < in->tap_rows; ty++) {
+        const float *row =
+            depthwise_row(in, in->top + y * in->step + ty * in->tap_row_step, channel);
+        int column = in->left + x * in->step;
+        for (int tx = 0; tx < in->tap_columns; tx++, weight += MICRO_LANES) {
+            MICRO_VECTOR tap = MICRO_LOAD(weight);
+#pragma GCC unroll 8
+            for (int p = 0; p < pixels; p++) {
+                int at = column + p * in->step;
+                if (row && at >= 0 && at < in->right)
+                    sums[0][p] +=
+                        tap * MICRO_LOAD(row + (size_t)(at - in->view.left) * in->view.pitch);
+            }
+            column += in->tap_column_step;
+        }
     }
+    MICRO_NAME(depthwise_write_)(o, y, x, channel, sums, 1, pixels);
+}
+
+/* The block at (y, x) of the gradient; pixels that the part does not have count as zeros. */
+SIMD_INLINE void
+MICRO_NAME(depthwise_gradient_)(const struct depthwise_gradient *g, int y, int x, size_t channel,
+                                MICRO_VECTOR values[DEPTHWISE_MAX_ROWS][DEPTHWISE_MAX_PIXELS],
+                                const int rows, const int pixels) {
+    const float *row =
+        g->view.pixels + (size_t)y * g->view.row_pitch + (size_t)x * g->view.pitch + channel;
+    const size_t pitch = g->view.pitch;
+    const bool is_whole = y + rows <= g->rows && x + pixels <= g->columns;
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++, row += g->view.row_pitch)
+#pragma GCC unroll 8
+        for (int p = 0; p < pixels; p++)
+            if (is_whole || (y + r < g->rows && x + p < g->columns))
+                values[r][p] = MICRO_LOAD(row + (size_t)p * pitch);
+            else
+                values[r][p] = (MICRO_VECTOR){0};
+}
+
+/* What `rows` rows of the gradient from (y, x) on, as far as column `end`, give tap rows `first` to
+ * `first + taps - 1` of a square kernel of stride 1 without dilation. */
+SIMD_INLINE void MICRO_NAME(depthwise_sum_rows_)(const struct depthwise_gradient *g, int y, int x,
+                                                 int end, size_t channel, const int first,
+                                                 const int taps, const int rows, const int pixels,
+                                                 const int kernel) {
+    const struct depthwise_input *in = &g->input;
+    float *to = g->sums + channel * (size_t)(kernel * kernel) + first * kernel * MICRO_LANES;
+    MICRO_VECTOR sums[DEPTHWISE_MAX_KERNEL][DEPTHWISE_MAX_KERNEL];
+#pragma GCC unroll 8
+    for (int t = 0; t < taps; t++)
+#pragma GCC unroll 8
+        for (int k = 0; k < kernel; k++)
+            sums[t][k] = MICRO_LOAD(to + (t * kernel + k) * MICRO_LANES);
+    const unsigned right = (unsigned)in->right;
+    const size_t pitch = in->view.pitch;
+    for (; x < end; x += pixels) {
+        const int left = in->left + x;
+        MICRO_VECTOR values[DEPTHWISE_MAX_ROWS][DEPTHWISE_MAX_PIXELS];
+        MICRO_NAME(depthwise_gradient_)(g, y, x, channel, values, rows, pixels);
+        if (first == 0) depthwise_prefetch(g, y + rows, x, channel, rows, pixels);
+#pragma GCC unroll 16
+        for (int j = 0; j < rows + taps - 1; j++) {
+            const float *row = depthwise_row(in, in->top + y + first + j, channel);
+            if (!row) continue;
+#pragma GCC unroll 16
+            for (int i = 0; i < pixels + kernel - 1; i++) {
+                if ((unsigned)(left + i) >= right) continue;
+                MICRO_VECTOR value = MICRO_LOAD(row + (size_t)(left + i - in->view.left) * pitch);
+                SIMD_KEEP(value);
+#pragma GCC unroll 8
+                for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+                    for (int k = 0; k < kernel; k++)
+                        if (j - r >= 0 && j - r < taps && i - k >= 0 && i - k < pixels)
+                            sums[j - r][k] += value * values[r][i - k];
+            }
+        }
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < taps; t++)
+#pragma GCC unroll 8
+        for (int k = 0; k < kernel; k++)
+            MICRO_STORE(to + (t * kernel + k) * MICRO_LANES, sums[t][k]);
+}
+
+/* The bias's share of `rows` rows of the gradient. */
+SIMD_INLINE void MICRO_NAME(depthwise_sum_bias_)(const struct depthwise_gradient *g, int y, int x,
+                                                 int end, size_t channel, const int rows) {
+    MICRO_VECTOR sums[DEPTHWISE_MAX_ROWS];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+        sums[r] = (MICRO_VECTOR){0};
+    for (; x < end; x++) {
+        const float *pixel =
+            g->view.pixels + (size_t)y * g->view.row_pitch + (size_t)x * g->view.pitch + channel;
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            if (y + r < g->rows) sums[r] += MICRO_LOAD(pixel + (size_t)r * g->view.row_pitch);
+    }
+    MICRO_VECTOR bias = MICRO_LOAD(g->bias + channel);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+        bias += sums[r];
+    MICRO_STORE(g->bias + channel, bias);
+}
+
+/* All tap rows, `taps` of them at once. */
+SIMD_INLINE void MICRO_NAME(depthwise_sum_square_)(const struct depthwise_gradient *g, int y, int x,
+                                                   int end, size_t channel, const int taps,
+                                                   const int rows, const int pixels,
+                                                   const int kernel) {
+#pragma GCC unroll 8
+    for (int first = 0; first < kernel; first += taps)
+        MICRO_NAME(depthwise_sum_rows_)
+    (g, y, x, end, channel, first, kernel - first < taps ? kernel - first : taps, rows, pixels,
+     kernel);
+    if (g->bias) MICRO_NAME(depthwise_sum_bias_)(g, y, x, end, channel, rows);
+}
+
+/* What columns `begin` to `end - 1` of row `y` of the gradient give every tap of any kernel, stride
+ * and dilation. */
+SIMD_INLINE void MICRO_NAME(depthwise_sum_any_)(const struct depthwise_gradient *g, int y,
+                                                int begin, int end, size_t channel) {
+    const struct depthwise_input *in = &g->input;
+    const float *gradient = g->view.pixels + (size_t)y * g->view.row_pitch + channel;
+    float *to = g->sums + channel * (size_t)(in->tap_rows * in->tap_columns);
+    for (int ty = 0; ty < in->tap_rows; ty++) {
+        const float *row =
+            depthwise_row(in, in->top + y * in->step + ty * in->tap_row_step, channel);
+        for (int tx = 0; tx < in->tap_columns; tx++, to += MICRO_LANES) {
+            MICRO_VECTOR sum = MICRO_LOAD(to);
+            int at = in->left + begin * in->step + tx * in->tap_column_step;
+            for (int x = begin; row && x < end; x++, at += in->step)
+                if (at >= 0 && at < in->right)
+                    sum += MICRO_LOAD(row + (size_t)(at - in->view.left) * in->view.pitch) *
+                           MICRO_LOAD(gradient + (size_t)x * g->view.pitch);
+            MICRO_STORE(to, sum);
+        }
+    }
+    if (g->bias) MICRO_NAME(depthwise_sum_bias_)(g, y, begin, end, channel, 1);
 }
 
 #undef MICRO_VECTOR

@@ -5,7 +5,6 @@
 
 #include "core/threads.h"
 #include "ops/conv2d_depthwise.h"
-#include "ops/conv2d_depthwise_ring.h"
 
 #define MICRO_LANES SIMD_LANES
 #include "ops/conv2d_depthwise_micro.h"
@@ -16,29 +15,28 @@
 
 enum { CHUNKS = 16, CHUNK_PIXELS = 256 };
 
-struct depthwise_gradient {
+struct depthwise_weights {
     struct conv2d_dense dense;
     struct conv2d_tiling tiling;
     struct conv2d_phase rows, columns;
     size_t channels; /* rounded up to 8 */
     int taps, chunks;
     size_t chunk_floats;  /* [channels] for the bias, then [vector][taps][lanes] */
-    size_t thread_floats; /* ring, mapped input, mapped gradient */
+    size_t thread_floats; /* mapped input, mapped gradient */
     const float *input, *grad_output;
     const struct conv2d_map *input_map, *gradient_map; /* or NULL */
     bool bias;
 };
 
-static struct depthwise_gradient plan(const struct conv2d_shape *shape) {
-    struct depthwise_gradient w = {.dense = conv2d_dense_forward(shape)};
+static struct depthwise_weights plan(const struct conv2d_shape *shape) {
+    struct depthwise_weights w = {.dense = conv2d_dense_forward(shape)};
     w.tiling = conv2d_tiling_make(&w.dense);
     w.rows = conv2d_phase_rows(&w.dense, 0);
     w.columns = conv2d_phase_columns(&w.dense, 0);
     w.channels = conv2d_round_up((size_t)shape->in_channels, 8);
     w.taps = shape->kernel_h * shape->kernel_w;
     w.chunk_floats = conv2d_round_up(((size_t)w.taps + 1) * w.channels, 16);
-    w.thread_floats = conv2d_round_up(depthwise_ring_floats(&w.tiling), 16) +
-                      conv2d_round_up(w.tiling.mapped_floats, 16) +
+    w.thread_floats = conv2d_round_up(w.tiling.mapped_floats, 16) +
                       conv2d_round_up(w.tiling.result_floats, 16) + 16;
     size_t pixels = (size_t)shape->batch * (size_t)shape->out_height * (size_t)shape->out_width;
     size_t chunks = pixels / CHUNK_PIXELS + 1;
@@ -49,109 +47,108 @@ static struct depthwise_gradient plan(const struct conv2d_shape *shape) {
 }
 
 size_t conv2d_depthwise_weight_scratch(const struct conv2d_shape *shape) {
-    struct depthwise_gradient w = plan(shape);
+    struct depthwise_weights w = plan(shape);
     return ((size_t)w.chunks * w.chunk_floats + CONV2D_MAX_THREADS * w.thread_floats) *
            sizeof(float);
 }
 
-/* Rows of taps and pixels of the gradient whose sums, values and inputs fit into the registers. */
+/* Tap rows, and rows and pixels of the gradient, whose sums and values fit into the registers. */
 #if SIMD_REGISTERS >= 32
-enum { ROWS_3 = 3, ROWS_5 = 5, ROWS_7 = 3 };
+enum { TAPS_5 = 3, PIXELS_5 = 8, TAPS_7 = 3 };
 #else
-enum { ROWS_3 = 3, ROWS_5 = 2, ROWS_7 = 1 };
+enum { TAPS_5 = 2, PIXELS_5 = 4, TAPS_7 = 1 };
 #endif
-enum { GRADIENTS_3 = 4, GRADIENTS_5 = 2, GRADIENTS_7 = 2 };
+enum { TAPS_3 = 3, ROWS_3 = 2, PIXELS_3 = 4, ROWS_5 = 1, ROWS_7 = 1, PIXELS_7 = 4 };
 
-#define DEFINE_SUMS(lanes)                                                                         \
-    static void sum_row_##lanes(const struct depthwise_sums *sums, int shared_kernel,              \
-                                float *bias) {                                                     \
-        if (bias)                                                                                  \
-            depthwise_sum_bias_##lanes(sums->gradient, sums->gradient_pitch, sums->pixels, bias);  \
-        switch (shared_kernel) {                                                                   \
-        case 3:                                                                                    \
-            depthwise_sum_rows_##lanes(sums, ROWS_3, 3, GRADIENTS_3);                              \
-            break;                                                                                 \
-        case 5:                                                                                    \
-            depthwise_sum_rows_##lanes(sums, ROWS_5, 5, GRADIENTS_5);                              \
-            break;                                                                                 \
-        case 7:                                                                                    \
-            depthwise_sum_rows_##lanes(sums, ROWS_7, 7, GRADIENTS_7);                              \
-            break;                                                                                 \
-        default:                                                                                   \
-            depthwise_sum_taps_##lanes(sums);                                                      \
-            break;                                                                                 \
-        }                                                                                          \
+typedef void sum_strip(const struct depthwise_gradient *gradient, int y, int x, int end,
+                       size_t channel);
+
+#define DEFINE_STRIP(kernel, lanes)                                                                \
+    static void sum_##kernel##_##lanes(const struct depthwise_gradient *gradient, int y, int x,    \
+                                       int end, size_t channel) {                                  \
+        depthwise_sum_square_##lanes(gradient, y, x, end, channel, TAPS_##kernel, ROWS_##kernel,   \
+                                     PIXELS_##kernel, kernel);                                     \
+    }
+#define DEFINE_STRIPS(lanes)                                                                       \
+    DEFINE_STRIP(3, lanes)                                                                         \
+    DEFINE_STRIP(5, lanes)                                                                         \
+    DEFINE_STRIP(7, lanes)                                                                         \
+    static void sum_any_##lanes(const struct depthwise_gradient *gradient, int y, int x, int end,  \
+                                size_t channel) {                                                  \
+        depthwise_sum_any_##lanes(gradient, y, x, end, channel);                                   \
     }
 #if SIMD_LANES == 16
-DEFINE_SUMS(16)
-DEFINE_SUMS(8)
+DEFINE_STRIPS(16)
+DEFINE_STRIPS(8)
+#define STRIPS(kernel)                                                                             \
+    { sum_##kernel##_16, sum_##kernel##_8 }
 #elif SIMD_LANES == 8
-DEFINE_SUMS(8)
+DEFINE_STRIPS(8)
+#define STRIPS(kernel)                                                                             \
+    { sum_##kernel##_8, sum_##kernel##_8 }
 #else
-DEFINE_SUMS(4)
+DEFINE_STRIPS(4)
+#define STRIPS(kernel)                                                                             \
+    { sum_##kernel##_4, sum_##kernel##_4 }
 #endif
 
-static void sum_row(const struct depthwise_sums *sums, int shared_kernel, int lanes, float *bias) {
-#if SIMD_LANES == 16
-    if (lanes == 8) {
-        sum_row_8(sums, shared_kernel, bias);
-        return;
-    }
-#endif
-    (void)lanes;
-    SIMD_PASTE(sum_row_, SIMD_LANES)(sums, shared_kernel, bias);
-}
+/* The strips that a tile is made of: of the widest vectors, and of the last one. */
+struct strip_kind {
+    int kernel, rows, pixels;
+    sum_strip *run[2];
+};
+static const struct strip_kind kinds[] = {
+    {3, ROWS_3, 16, STRIPS(3)},
+    {5, ROWS_5, 64, STRIPS(5)},
+    {7, ROWS_7, 64, STRIPS(7)},
+    {0, 1, 64, STRIPS(any)},
+};
 
-/* One vector of channels of a tile. */
-static void sum_vector(const struct depthwise_gradient *w, const struct conv2d_tile *tile,
-                       const struct conv2d_view *input, const struct conv2d_view *gradient,
-                       size_t channel, float *chunk_sums, float *buffer) {
-    const struct conv2d_dense *d = &w->dense;
-    int lanes = depthwise_lanes(w->channels, channel);
-    struct depthwise_ring ring = depthwise_ring_make(d, &w->tiling, &w->rows, &w->columns, tile->y,
-                                                     tile->x, tile->columns, buffer);
-    struct depthwise_sums sums = {
-        .ring = &ring,
-        .tap_rows = d->kernel_h,
-        .tap_row_step = d->dilation,
-        .tap_columns = d->kernel_w,
-        .tap_column_step = (size_t)(d->dilation * lanes),
-        .pixel_step = (size_t)(d->step * lanes),
-        .gradient_pitch = gradient->pitch,
-        .pixels = tile->columns,
-        .sums = chunk_sums + w->channels + channel * (size_t)w->taps,
-    };
-    int shared = d->step == 1 && w->columns.dilation == 1 ? d->kernel_w : 0;
-    for (int y = 0; y < tile->rows; y++) {
-        sums.first_row =
-            depthwise_ring_advance(&ring, d, &w->rows, input, tile->y + y, channel, lanes);
-        sums.gradient = gradient->pixels + (size_t)y * gradient->row_pitch + channel;
-        sum_row(&sums, shared, lanes, w->bias ? chunk_sums + channel : NULL);
+static void sum_part(const struct depthwise_weights *w, const struct depthwise_gradient *gradient) {
+    const struct strip_kind *kind = kinds;
+    int kernel = depthwise_square_kernel(&gradient->input);
+    while (kind->kernel != 0 && kind->kernel != kernel)
+        kind++;
+    for (int x = 0; x < gradient->columns; x += kind->pixels) {
+        int left = gradient->columns - x;
+        int end = x + (left < kind->pixels ? left : kind->pixels);
+        for (int y = 0; y < gradient->rows; y += kind->rows)
+            for (size_t channel = 0, lanes; channel < w->channels; channel += lanes) {
+                lanes = depthwise_lanes(w->channels, channel);
+                kind->run[lanes != SIMD_LANES](gradient, y, x, end, channel);
+            }
     }
 }
 
-static void sum_tile(const struct depthwise_gradient *w, int index, float *sums, float *buffer) {
+static void sum_tile(const struct depthwise_weights *w, int index, float *sums, float *buffer) {
     const struct conv2d_dense *d = &w->dense;
     const struct conv2d_tiling *t = &w->tiling;
     struct conv2d_tile tile = conv2d_tile_at(d, t, index);
-    float *mapped_input = buffer + conv2d_round_up(depthwise_ring_floats(t), 16);
+    float *mapped_input = buffer;
     float *mapped_gradient = mapped_input + conv2d_round_up(t->mapped_floats, 16);
     struct conv2d_view input = conv2d_tile_view(d, t, &tile, w->input, w->input_map, mapped_input);
     struct conv2d_view gradient =
         conv2d_tile_gradient(d, t, &tile, w->grad_output, w->gradient_map, mapped_gradient);
-    for (size_t channel = 0; channel < w->channels;
-         channel += (size_t)depthwise_lanes(w->channels, channel))
-        sum_vector(w, &tile, &input, &gradient, channel, sums, buffer);
+    struct depthwise_gradient part = {
+        .input =
+            depthwise_input_make(d, &w->rows, &w->columns, &tile, &input, tile.rows, tile.columns),
+        .view = gradient,
+        .rows = tile.rows,
+        .columns = tile.columns,
+        .sums = sums + w->channels,
+        .bias = w->bias ? sums : NULL,
+    };
+    sum_part(w, &part);
 }
 
 /* Adds a chunk's sums to the gradients. */
-static void add_chunk(const struct depthwise_gradient *w, const float *sums, float *grad_weight,
+static void add_chunk(const struct depthwise_weights *w, const float *sums, float *grad_weight,
                       float *grad_bias) {
     size_t channels = (size_t)w->dense.groups, lanes;
     for (size_t c = 0; grad_bias && c < channels; c++)
         grad_bias[c] += sums[c];
     for (size_t first = 0; first < channels; first += lanes) {
-        lanes = (size_t)depthwise_lanes(w->channels, first);
+        lanes = depthwise_lanes(w->channels, first);
         const float *from = sums + w->channels + first * (size_t)w->taps;
         for (size_t tap = 0; tap < (size_t)w->taps; tap++)
             for (size_t c = 0; c < lanes && first + c < channels; c++)
@@ -163,7 +160,7 @@ void conv2d_depthwise_backward_weight(const struct conv2d_shape *shape,
                                       const struct conv2d_maps *maps, const float *input,
                                       const float *grad_output, float *grad_weight,
                                       float *grad_bias, void *scratch) {
-    struct depthwise_gradient w = plan(shape);
+    struct depthwise_weights w = plan(shape);
     w.input = input;
     w.grad_output = grad_output;
     w.input_map = maps ? maps->input : NULL;

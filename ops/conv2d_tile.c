@@ -7,6 +7,7 @@
 enum {
     TILE_ROWS = 8,
     TILE_ROWS_DEPTHWISE = 16, /* a row of halo costs as much as a row of work */
+    TILE_ROWS_BLOCK = 4,      /* whole blocks of the depthwise kernels */
     TILE_COLUMNS = 64,
     TILE_PIXELS_DIRECT = 384,
     TILE_INPUT_BYTES = 128 * 1024,
@@ -82,7 +83,9 @@ struct conv2d_tiling conv2d_tiling_make(struct conv2d_dense *d) {
     bool depthwise = d->groups > 1 && d->in_per_group == 1 && d->out_per_group == 1;
     int bands = divide_up(height, depthwise ? TILE_ROWS_DEPTHWISE : TILE_ROWS);
     bands = larger(bands, smaller(height, TILES_WANTED / larger(d->batch * t.count_x, 1)));
-    t.rows = round_up(divide_up(height, bands), d->spread);
+    t.rows = divide_up(height, bands);
+    if (depthwise && !t.direct) t.rows = round_up(t.rows, TILE_ROWS_BLOCK);
+    t.rows = round_up(t.rows, d->spread);
     while (!t.direct && t.rows > d->spread &&
            (size_t)covered(d, t.rows, t.low_h, t.high_h) * t.row_floats * sizeof(float) >
                TILE_INPUT_BYTES)
