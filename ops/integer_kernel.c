@@ -30,7 +30,7 @@ static int least(int a, int b) {
 /* Columns of a block, those beyond the last channel included. */
 static int block_columns(const struct integer_packed *packed, int block) {
     int most = packed->kernel->columns;
-    return rounded(least(packed->width - block * most, most), packed->kernel->unit);
+    return packed->kernel->round_up(least(packed->width - block * most, most));
 }
 
 static size_t window_steps(const struct integer_packed *packed) {

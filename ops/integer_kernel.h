@@ -20,7 +20,7 @@ struct integer_tile {
     int row_count, run_count, steps;
     size_t run_bytes, pixel_bytes;
     int pixels;             /* those that the kernel likes for this width, or 1 */
-    int columns;            /* output channels, a multiple of the kernel's unit */
+    int columns;            /* output channels, as the kernel rounds them up */
     const void *weights;    /* [row][run][step][column][4], as the kernel places them */
     const int32_t *offsets; /* what each sum begins with */
     int32_t *sums;          /* [pixel][INTEGER_TILE_COLUMNS] */
@@ -65,7 +65,7 @@ struct integer_kernel {
     const char *name;
     bool (*is_supported)(void); /* by this processor */
     int columns;                /* most of a tile */
-    int unit;                   /* columns come in so many */
+    int (*round_up)(int count); /* columns of a tile that has so many channels */
     int column_bytes;           /* of four weights */
     int level_bias;             /* what it takes off levels to have them signed */
     /* Places four weights each of `columns` channels; NULL: as they are. */

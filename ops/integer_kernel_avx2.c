@@ -59,6 +59,10 @@ INLINE void make_sums(const struct integer_tile *tile, const int vectors, const 
                                 sums[x][v]);
 }
 
+static int round_up(int count) {
+    return (count + 7) / 8 * 8;
+}
+
 static int pixels_of(int columns) {
     (void)columns;
     return PIXELS;
@@ -83,7 +87,7 @@ static void sums(const struct integer_tile *tile) {
 const struct integer_kernel integer_kernel_avx2 = {.name = "avx2",
                                                    .is_supported = is_supported,
                                                    .columns = COLUMNS,
-                                                   .unit = 8,
+                                                   .round_up = round_up,
                                                    .column_bytes = 8,
                                                    .place = place,
                                                    .pixels = pixels_of,

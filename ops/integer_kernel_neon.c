@@ -47,6 +47,10 @@ INLINE void make_sums(const struct integer_tile *tile, const int vectors, const 
             vst1q_s32(tile->sums + x * INTEGER_TILE_COLUMNS + v * 4, sums[x][v]);
 }
 
+static int round_up(int count) {
+    return (count + 3) / 4 * 4;
+}
+
 static int pixels_of(int columns) {
     (void)columns;
     return PIXELS;
@@ -73,7 +77,7 @@ static void sums(const struct integer_tile *tile) {
 const struct integer_kernel integer_kernel_neon = {.name = "neon-dotprod",
                                                    .is_supported = is_supported,
                                                    .columns = COLUMNS,
-                                                   .unit = 4,
+                                                   .round_up = round_up,
                                                    .column_bytes = 4,
                                                    .level_bias = 128,
                                                    .pixels = pixels_of,

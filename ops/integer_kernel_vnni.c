@@ -10,41 +10,55 @@ static bool is_supported(void) {
            __builtin_cpu_supports("avx512vl");
 }
 
-/* `full` vectors of 16 columns, and one of 8 behind them where there is a `tail`. */
-INLINE void make_sums(const struct integer_tile *tile, const int full, const int tail,
+/* What is left of the columns behind whole vectors: half a vector for each pixel, or a quarter,
+ * then of two pixels in one register. */
+enum rest { NONE, QUARTER, HALF };
+
+INLINE __m256i load_rest(const signed char *weights, const enum rest rest) {
+    return rest == HALF ? _mm256_loadu_si256((const __m256i *)(const void *)weights)
+                        : _mm256_broadcastsi128_si256(
+                              _mm_loadu_si128((const __m128i *)(const void *)weights));
+}
+
+/* `full` vectors of 16 columns, and the rest. */
+INLINE void make_sums(const struct integer_tile *tile, const int full, const enum rest rest,
                       const int pixels) {
     __m512i sums[INTEGER_TILE_PIXELS][4];
-    __m256i tails[INTEGER_TILE_PIXELS];
+    __m256i rests[INTEGER_TILE_PIXELS];
     const signed char *weights = tile->weights;
+    const int bytes = full * 64 + (rest == HALF ? 32 : rest == QUARTER ? 16 : 0);
 #pragma GCC unroll 12
     for (int x = 0; x < pixels; x++) {
 #pragma GCC unroll 4
         for (int v = 0; v < full; v++)
             sums[x][v] = _mm512_loadu_si512(tile->offsets + v * 16);
-        if (tail) tails[x] = _mm256_loadu_si256((const __m256i *)(tile->offsets + full * 16));
+        if (rest) rests[x] = load_rest((const signed char *)(tile->offsets + full * 16), rest);
     }
     for (int row = 0; row < tile->row_count; row++)
         for (int run = 0; run < tile->run_count; run++) {
             const unsigned char *from = tile->rows[row] + (size_t)run * tile->run_bytes;
-            for (int step = 0; step < tile->steps; step++, from += 4) {
-                __m512i columns[4];
-                __m256i last;
+            for (int step = 0; step < tile->steps; step++, from += 4, weights += bytes) {
+                __m512i columns[4], levels, before = _mm512_setzero_si512();
+                __m256i last = _mm256_setzero_si256();
 #pragma GCC unroll 4
                 for (int v = 0; v < full; v++)
                     columns[v] = _mm512_loadu_si512(weights + v * 64);
-                if (tail) last = _mm256_loadu_si256((const __m256i *)(weights + full * 64));
-                weights += full * 64 + tail * 32;
+                if (rest) last = load_rest(weights + full * 64, rest);
 #pragma GCC unroll 12
-                for (int x = 0; x < pixels; x++) {
+                for (int x = 0; x < pixels; x++, before = levels) {
                     int four;
                     memcpy(&four, from + (size_t)x * tile->pixel_bytes, sizeof four);
-                    __m512i levels = _mm512_set1_epi32(four);
+                    levels = _mm512_set1_epi32(four);
 #pragma GCC unroll 4
                     for (int v = 0; v < full; v++)
                         sums[x][v] = _mm512_dpbusd_epi32(sums[x][v], levels, columns[v]);
-                    if (tail)
-                        tails[x] =
-                            _mm256_dpbusd_epi32(tails[x], _mm512_castsi512_si256(levels), last);
+                    __m256i own = _mm512_castsi512_si256(levels);
+                    if (rest == QUARTER && x % 2)
+                        rests[x / 2] = _mm256_dpbusd_epi32(
+                            rests[x / 2],
+                            _mm256_blend_epi32(_mm512_castsi512_si256(before), own, 0xf0), last);
+                    else if (rest == HALF || (rest == QUARTER && pixels == 1))
+                        rests[x] = _mm256_dpbusd_epi32(rests[x], own, last);
                 }
             }
         }
@@ -54,41 +68,57 @@ INLINE void make_sums(const struct integer_tile *tile, const int full, const int
 #pragma GCC unroll 4
         for (int v = 0; v < full; v++)
             _mm512_storeu_si512(to + v * 16, sums[x][v]);
-        if (tail) _mm256_storeu_si256((__m256i *)(to + full * 16), tails[x]);
+        if (rest == HALF)
+            _mm256_storeu_si256((__m256i *)(void *)(to + full * 16), rests[x]);
+        else if (rest == QUARTER)
+            _mm_storeu_si128((__m128i *)(void *)(to + full * 16),
+                             x % 2 ? _mm256_extracti128_si256(rests[x / 2], 1)
+                                   : _mm256_castsi256_si128(rests[x / 2]));
     }
+}
+
+/* Three quarters of a vector take a whole one. */
+static int round_up(int count) {
+    int columns = (count + 3) / 4 * 4;
+    return columns % 16 == 12 ? columns + 4 : columns;
 }
 
 /* Pixels whose sums, with the weights of one step, fill the 32 registers. */
-enum { FOUR = 6, THREE = 8, THREE_AND_TAIL = 6, TWO_AND_TAIL = 8, FEWER = 12 };
+enum { FOUR = 6, THREE = 8, THREE_AND_REST = 6, TWO_AND_REST = 8, FEWER = 12 };
 
 static int pixels_of(int columns) {
     return columns > 56   ? FOUR
-           : columns > 48 ? THREE_AND_TAIL
+           : columns > 48 ? THREE_AND_REST
            : columns > 40 ? THREE
-           : columns > 32 ? TWO_AND_TAIL
+           : columns > 32 ? TWO_AND_REST
                           : FEWER;
 }
 
-#define DEFINE_SUMS(name, full, tail, most)                                                        \
+#define DEFINE_SUMS(name, full, rest, most)                                                        \
     static void name(const struct integer_tile *tile) {                                            \
         if (tile->pixels == 1)                                                                     \
-            make_sums(tile, full, tail, 1);                                                        \
+            make_sums(tile, full, rest, 1);                                                        \
         else                                                                                       \
-            make_sums(tile, full, tail, most);                                                     \
+            make_sums(tile, full, rest, most);                                                     \
     }
-DEFINE_SUMS(sums_8, 0, 1, FEWER)
-DEFINE_SUMS(sums_16, 1, 0, FEWER)
-DEFINE_SUMS(sums_24, 1, 1, FEWER)
-DEFINE_SUMS(sums_32, 2, 0, FEWER)
-DEFINE_SUMS(sums_40, 2, 1, TWO_AND_TAIL)
-DEFINE_SUMS(sums_48, 3, 0, THREE)
-DEFINE_SUMS(sums_56, 3, 1, THREE_AND_TAIL)
-DEFINE_SUMS(sums_64, 4, 0, FOUR)
+DEFINE_SUMS(sums_4, 0, QUARTER, FEWER)
+DEFINE_SUMS(sums_8, 0, HALF, FEWER)
+DEFINE_SUMS(sums_16, 1, NONE, FEWER)
+DEFINE_SUMS(sums_20, 1, QUARTER, FEWER)
+DEFINE_SUMS(sums_24, 1, HALF, FEWER)
+DEFINE_SUMS(sums_32, 2, NONE, FEWER)
+DEFINE_SUMS(sums_36, 2, QUARTER, TWO_AND_REST)
+DEFINE_SUMS(sums_40, 2, HALF, TWO_AND_REST)
+DEFINE_SUMS(sums_48, 3, NONE, THREE)
+DEFINE_SUMS(sums_52, 3, QUARTER, THREE_AND_REST)
+DEFINE_SUMS(sums_56, 3, HALF, THREE_AND_REST)
+DEFINE_SUMS(sums_64, 4, NONE, FOUR)
 
 static void sums(const struct integer_tile *tile) {
-    static void (*const by_width[])(const struct integer_tile *) = {
-        sums_8, sums_16, sums_24, sums_32, sums_40, sums_48, sums_56, sums_64};
-    by_width[tile->columns / 8 - 1](tile);
+    static void (*const by_quarters[])(const struct integer_tile *) = {
+        sums_4,  sums_8,  NULL, sums_16, sums_20, sums_24, NULL, sums_32,
+        sums_36, sums_40, NULL, sums_48, sums_52, sums_56, NULL, sums_64};
+    by_quarters[tile->columns / 4 - 1](tile);
 }
 
 INLINE __mmask16 first_lanes(int count) {
@@ -277,7 +307,7 @@ static void tail(const struct integer_tail *tail, const float *from, size_t coun
 const struct integer_kernel integer_kernel_vnni = {.name = "avx512-vnni",
                                                    .is_supported = is_supported,
                                                    .columns = INTEGER_TILE_COLUMNS,
-                                                   .unit = 8,
+                                                   .round_up = round_up,
                                                    .column_bytes = 4,
                                                    .pixels = pixels_of,
                                                    .sums = sums,

@@ -236,6 +236,19 @@ static inline size_t integer_value_bytes(const struct integer_value *value) {
     return value->is_levels ? 1 : sizeof(float);
 }
 
+/* Copies the few bytes of a pixel without a call, the last ones perhaps twice. */
+static inline void integer_copy(unsigned char *to, const unsigned char *from, size_t bytes) {
+    size_t i;
+    if (bytes < 16) {
+        for (i = 0; i < bytes; i++)
+            to[i] = from[i];
+        return;
+    }
+    for (i = 0; i + 16 <= bytes; i += 16)
+        memcpy(to + i, from + i, 16);
+    memcpy(to + bytes - 16, from + bytes - 16, 16);
+}
+
 /* part: concat needs: channels */
 static inline void integer_concat_row(const struct integer_call *call, int y) {
     const struct integer_value *value = integer_output_value(call);
@@ -246,7 +259,7 @@ static inline void integer_concat_row(const struct integer_call *call, int y) {
         const unsigned char *from = integer_row(integer_input(call, i), y);
         unsigned char *to = integer_row(integer_output(call), y) + offset;
         for (x = 0; x < integer_output(call)->width; x++, from += bytes, to += pixel)
-            memcpy(to, from, bytes);
+            integer_copy(to, from, bytes);
         offset += bytes;
     }
 }
@@ -261,7 +274,7 @@ static inline void integer_split_row(const struct integer_call *call, int y) {
     unsigned char *to = integer_row(integer_output(call), y);
     int x;
     for (x = 0; x < integer_output(call)->width; x++, from += pixel, to += bytes)
-        memcpy(to, from, bytes);
+        integer_copy(to, from, bytes);
 }
 
 /* part: layer_norm needs: step */
