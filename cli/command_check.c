@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "results/units.h"
+#include "search/strategy.h"
 #include "spaces/cost.h"
 #include <float.h>
 #include <math.h>
@@ -69,7 +70,9 @@ static bool gather(struct facts *facts, const struct options *options, bool is_s
     if (!model) return false;
     cost_range(model, &facts->smallest, &facts->largest);
     cost_model_free(model);
-    return pipeline_memory(spec, facts->space, &facts->memory, error) &&
+    struct search search = {.spec = spec, .space = facts->space, .slots = facts->slots};
+    return (is_space || strategy_check(&search, error)) &&
+           pipeline_memory(spec, facts->space, &facts->memory, error) &&
            (is_space || open_data(facts, error));
 }
 

@@ -136,9 +136,8 @@ static bool prepare(struct pipeline *pipeline, struct error *error) {
     struct search search = {
         .spec = spec, .space = space, .slots = pipeline->slots, .cost = pipeline->cost};
     if (stages & PIPELINE_SEARCH) {
-        const struct strategy *strategy = strategy_find(spec->search.strategy);
         ok &= constraint_check(&search, error);
-        ok &= !strategy->suits || strategy->suits(&search, error);
+        ok &= strategy_check(&search, error);
     }
     if (stages & (PIPELINE_QUANTIZE | PIPELINE_BASELINES))
         ok &= quantize_spec_suits(spec, space, error);

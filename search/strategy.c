@@ -13,3 +13,8 @@ const struct strategy *strategy_find(const char *name) {
         if (strcmp(strategy_table[i]->name, name) == 0) return strategy_table[i];
     return NULL;
 }
+
+bool strategy_check(const struct search *search, struct error *error) {
+    const struct strategy *strategy = strategy_find(search->spec->search.strategy);
+    return !strategy->suits || strategy->suits(search, error);
+}

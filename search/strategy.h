@@ -62,6 +62,8 @@ struct strategy {
 extern const struct strategy *const strategy_table[];
 extern const int strategy_count;
 const struct strategy *strategy_find(const char *name); /* NULL: none of that name */
+/* Whether the strategy of the spec can search the space; a sentence where it cannot. */
+bool strategy_check(const struct search *search, struct error *error);
 
 extern const struct strategy strategy_darts;
 extern const struct strategy strategy_drnas;

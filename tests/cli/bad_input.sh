@@ -210,6 +210,7 @@ refuse 2 'done/space.yaml: the run was begun with this space' \
 refuse 2 'has quantized.safetensors already' "$TAMIS" quantize done
 refuse 2 'searches bit widths alone, but the slot "body" of "tiny" has 3 candidates' \
     "$TAMIS" run good.yaml --set search.strategy=edmips --out out --quiet
+refuse 2 'searches bit widths alone' "$TAMIS" check good.yaml --set search.strategy=edmips
 refuse 2 'mixes one in 5 channels, but "tiny" has no choice' \
     "$TAMIS" run good.yaml --set search.strategy=pc_darts --set search.channel_parts=5 --out out --quiet
 refuse 2 '"rfdn_small" cannot be mixed on one in 16 channels' "$TAMIS" run good.yaml \
