@@ -1,6 +1,6 @@
 /*
  * Steps of an integer network that are run together, piece of a row by piece of a row: what one
- * makes the next reads while it is in the nearest cache, and values that nothing else reads are
+ * makes the next reads while it is in a near cache, and values that nothing else reads are
  * never whole images. Groups follow each other row by row in chains, each thread in a band of the
  * image, so that what one makes is still in the thread's own cache when the next reads it.
  */

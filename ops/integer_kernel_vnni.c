@@ -139,19 +139,30 @@ INLINE void store_levels(unsigned char *to, __m128i levels, int columns) {
         _mm_mask_storeu_epi8(to, first_lanes(columns), levels);
 }
 
+/* The numbers of eight channels, in registers: stores of levels could change them in memory for all
+ * that a compiler knows. */
+struct eight {
+    __m512i multiplier, bias, threshold, slope_multiplier, slope_bias, shift;
+};
+
+INLINE struct eight load_eight(const struct integer_lanes *lanes, int half) {
+    return (struct eight){_mm512_loadu_si512(lanes->multiplier + half),
+                          _mm512_loadu_si512(lanes->bias + half),
+                          _mm512_loadu_si512(lanes->threshold + half),
+                          _mm512_loadu_si512(lanes->slope_multiplier + half),
+                          _mm512_loadu_si512(lanes->slope_bias + half),
+                          _mm512_loadu_si512(lanes->shift + half)};
+}
+
 /* Eight sums, each in the lower half of its lane. */
-INLINE __m512i scale(__m512i sums, const struct integer_lanes *lanes, int half, bool has_slope) {
-    __m512i multiplier = _mm512_loadu_si512(lanes->multiplier + half);
-    __m512i bias = _mm512_loadu_si512(lanes->bias + half);
-    __m512i value = _mm512_add_epi64(_mm512_mul_epi32(sums, multiplier), bias);
+INLINE __m512i scale(__m512i sums, const struct eight *lanes, bool has_slope) {
+    __m512i value = _mm512_add_epi64(_mm512_mul_epi32(sums, lanes->multiplier), lanes->bias);
     if (has_slope) {
-        __m512i threshold = _mm512_loadu_si512(lanes->threshold + half);
-        __m512i slope = _mm512_loadu_si512(lanes->slope_multiplier + half);
-        __m512i slope_bias = _mm512_loadu_si512(lanes->slope_bias + half);
-        __mmask8 is_below = _mm512_cmplt_epi64_mask(value, threshold);
-        value = _mm512_mask_add_epi64(value, is_below, _mm512_mul_epi32(sums, slope), slope_bias);
+        __mmask8 is_below = _mm512_cmplt_epi64_mask(value, lanes->threshold);
+        value = _mm512_mask_add_epi64(
+            value, is_below, _mm512_mul_epi32(sums, lanes->slope_multiplier), lanes->slope_bias);
     }
-    return _mm512_srav_epi64(value, _mm512_loadu_si512(lanes->shift + half));
+    return _mm512_srav_epi64(value, lanes->shift);
 }
 
 INLINE void make_levels(const struct integer_lanes *lanes, const struct integer_scaling *scaling,
@@ -159,17 +170,19 @@ INLINE void make_levels(const struct integer_lanes *lanes, const struct integer_
                         size_t pitch, bool has_slope) {
     __m512i lowest = _mm512_set1_epi64(scaling->lowest);
     __m512i highest = _mm512_set1_epi64(scaling->highest);
-    for (int first = 0; first < columns; first += 16, lanes++)
+    for (int first = 0; first < columns; first += 16, lanes++) {
+        const struct eight of_even = load_eight(lanes, 0), of_odd = load_eight(lanes, 8);
         for (int x = 0; x < pixels; x++) {
             __m512i from = _mm512_loadu_si512(sums + x * INTEGER_TILE_COLUMNS + first);
-            __m512i even = scale(from, lanes, 0, has_slope);
-            __m512i odd = scale(_mm512_srli_epi64(from, 32), lanes, 8, has_slope);
+            __m512i even = scale(from, &of_even, has_slope);
+            __m512i odd = scale(_mm512_srli_epi64(from, 32), &of_odd, has_slope);
             even = _mm512_min_epi64(_mm512_max_epi64(even, lowest), highest);
             odd = _mm512_min_epi64(_mm512_max_epi64(odd, lowest), highest);
             __m128i levels =
                 _mm512_cvtepi32_epi8(_mm512_or_si512(even, _mm512_slli_epi64(odd, 32)));
             store_levels(to + (size_t)x * pitch + first, levels, columns - first);
         }
+    }
 }
 
 static void levels(const struct integer_lanes *lanes, const struct integer_scaling *scaling,

@@ -91,7 +91,7 @@ static void kernels_make_the_bits_of_plain_loops(void **state) {
         for (int shift = 0; shift < 3; shift++) {
             struct integers work;
             integers_open(&work, spaces[i], bits[shift], shift);
-            for (int width = 17; width < 300; width += 2 * width + 5) {
+            for (int width = 17; width < 750; width = width * 6 + 10) {
                 struct image low = leaves_image(7, (size_t)width, width, width == 17 ? 170 : 19);
                 struct image wanted = upscaled(&work, NULL, &low);
                 for (int k = 0; integer_kernels[k]; k++) {
