@@ -14,6 +14,7 @@ struct progress_state {
     double seconds, macs;
     double rate;
     double rollbacks;
+    double ended; /* 1: by its last step */
 };
 enum { STATE_DOUBLES = sizeof(struct progress_state) / sizeof(double) };
 
@@ -180,9 +181,11 @@ static bool log_step(struct loop *loop, int64_t step, struct error *error) {
     return true;
 }
 
-static bool budget_spent(const struct loop *loop) {
+/* Before its number of steps is reached: by a step that said so, or because the budget is spent. */
+static bool has_ended(const struct loop *loop) {
     const struct loop_settings *settings = loop->settings;
-    return (settings->max_seconds > 0 && loop->state.seconds >= settings->max_seconds) ||
+    return loop->state.ended > 0 ||
+           (settings->max_seconds > 0 && loop->state.seconds >= settings->max_seconds) ||
            (settings->max_macs > 0 && loop->state.macs >= settings->max_macs);
 }
 
@@ -191,7 +194,7 @@ static bool run_steps(struct loop *loop, int64_t *reached, struct error *error) 
     const struct loop_settings *settings = loop->settings;
     double last_checkpoint = clock_seconds(), last_time = last_checkpoint;
     int64_t step = *reached;
-    while (step < task->steps && !budget_spent(loop)) {
+    while (step < task->steps && !has_ended(loop)) {
         struct loop_point point = {0};
         if (!task->step(task->context, step, loop->state.rate, &point, error)) return false;
         double now = clock_seconds();
@@ -205,7 +208,8 @@ static bool run_steps(struct loop *loop, int64_t *reached, struct error *error) 
         }
         loop->state.loss_sum += point.loss;
         loop->state.loss_count += 1;
-        bool last = step + 1 == task->steps || budget_spent(loop);
+        loop->state.ended = point.ends;
+        bool last = step + 1 == task->steps || has_ended(loop);
         if (((step + 1) % settings->log_every == 0 || last) && !log_step(loop, step, error))
             return false;
         step++;
@@ -235,7 +239,7 @@ bool loop_run(const struct loop_task *task, const struct loop_settings *settings
     int64_t step = 0;
     bool ok = start(&loop, &step, error);
     if (ok) {
-        bool is_done = step >= task->steps;
+        bool is_done = step >= task->steps || has_ended(&loop);
         if (!is_done) {
             progress_begin(task->title, (long)task->steps);
             ok = run_steps(&loop, &step, error);

@@ -18,12 +18,13 @@ struct loop_point {
     double loss;         /* not finite: the step has changed nothing, the loop rolls back */
     const char *culprit; /* what made it so ("conv stages.0.fuse"), borrowed; NULL if unknown */
     double macs;         /* multiply-accumulates spent */
+    bool ends;           /* the task is done with this step, whatever its number of steps is */
 };
 
 struct loop_task {
     const char *stage; /* "search", "retrain", ...: names the checkpoint and the journal's events */
     const char *title; /* for the progress bar */
-    int64_t steps;
+    int64_t steps;     /* at most: a step may end the task before */
     void *context;
     /* Makes everything ready for `step` (0, or the step of a checkpoint). May be NULL. */
     bool (*prepare)(void *context, int64_t step, struct error *error);

@@ -226,6 +226,11 @@ char *comparison_notes(const struct comparison *comparison) {
                 units_operations(comparison->reference.bitops, bitops));
     text_add(&text, "Times, MACs and memory are those of the search alone; time and MACs as means, "
                     "memory as the largest.\n");
+    if (comparison->budget > 0)
+        text_format(&text,
+                    "Budget of strategies without a supernet: %s MACs a search, which ends before "
+                    "the first trial that does not fit.\n",
+                    units_operations(comparison->budget, bitops));
     note_budgets(comparison, &text);
     for (size_t i = 0; i < comparison->count; i++)
         if (comparison->trials[i].failure)
@@ -341,6 +346,8 @@ json_t *comparison_json(const struct comparison *comparison) {
     json_object_set_new(document, "reference",
                         json_pack("{s:f, s:f}", "psnr", comparison->reference.psnr, "bitops",
                                   comparison->reference.bitops));
+    if (comparison->budget > 0)
+        json_object_set_new(document, "budget", json_number(comparison->budget));
     if (comparison->data) json_object_set_new(document, "data", json_string(comparison->data));
     if (comparison->input) json_object_set_new(document, "input", json_string(comparison->input));
     if (comparison->protocol)

@@ -36,6 +36,7 @@ struct comparison {
     size_t strategy_count;
     const char *baseline;          /* the strategy that the others are tested against */
     struct pareto_point reference; /* of the hypervolume */
+    double budget;                 /* MACs that searches without a supernet could spend; 0: none */
     /* How the numbers were measured, for the notes; NULL: unknown. */
     const char *data, *input, *protocol;
 };

@@ -2,7 +2,10 @@
 
 #include "core/memory.h"
 #include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct candidate {
     struct pareto_point point;
@@ -36,6 +39,68 @@ size_t pareto_front(const struct pareto_point *points, size_t count, size_t *fro
     }
     memory_free(sorted);
     return length;
+}
+
+static bool dominates(struct pareto_point a, struct pareto_point b) {
+    return a.psnr >= b.psnr && a.bitops <= b.bitops && (a.psnr > b.psnr || a.bitops < b.bitops);
+}
+
+void pareto_ranks(const struct pareto_point *points, size_t count, size_t *ranks) {
+    /* Of each point, how many of those that have no rank yet dominate it. */
+    size_t *dominators = memory_allocate(count * sizeof *dominators);
+    size_t *front = memory_allocate(count * sizeof *front);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < count; k++)
+            dominators[i] += dominates(points[k], points[i]);
+    for (size_t rank = 0, left = count; left; rank++) {
+        size_t length = 0;
+        for (size_t i = 0; i < count; i++)
+            if (dominators[i] == 0) front[length++] = i;
+        for (size_t f = 0; f < length; f++) {
+            size_t index = front[f];
+            ranks[index] = rank;
+            dominators[index] = SIZE_MAX; /* done */
+        }
+        for (size_t f = 0; f < length; f++)
+            for (size_t i = 0; i < count; i++)
+                if (dominates(points[front[f]], points[i])) dominators[i]--;
+        left -= length;
+    }
+    memory_free(dominators);
+    memory_free(front);
+}
+
+/* Adds the distance between each point's neighbours along one axis; `sorted` are those of one
+ * front. */
+static void add_crowding(const struct candidate *sorted, size_t count, bool along_psnr,
+                         double *distances) {
+    struct pareto_point first = sorted[0].point, last = sorted[count - 1].point;
+    double extent = along_psnr ? last.psnr - first.psnr : last.bitops - first.bitops;
+    distances[sorted[0].index] = distances[sorted[count - 1].index] = INFINITY;
+    if (!(extent > 0) || !isfinite(extent)) return;
+    for (size_t i = 1; i + 1 < count; i++) {
+        struct pareto_point before = sorted[i - 1].point, after = sorted[i + 1].point;
+        double gap = along_psnr ? after.psnr - before.psnr : after.bitops - before.bitops;
+        distances[sorted[i].index] += gap / extent;
+    }
+}
+
+void pareto_crowding(const struct pareto_point *points, size_t count, const size_t *ranks,
+                     double *distances) {
+    struct candidate *sorted = memory_allocate(count * sizeof *sorted);
+    memset(distances, 0, count * sizeof *distances);
+    for (size_t rank = 0, done = 0; done < count; rank++) {
+        size_t length = 0;
+        for (size_t i = 0; i < count; i++)
+            if (ranks[i] == rank) sorted[length++] = (struct candidate){points[i], i};
+        if (length == 0) continue;
+        /* On a front PSNR rises with BitOps: one order serves both axes. */
+        qsort(sorted, length, sizeof *sorted, candidate_compare);
+        add_crowding(sorted, length, true, distances);
+        add_crowding(sorted, length, false, distances);
+        done += length;
+    }
+    memory_free(sorted);
 }
 
 double pareto_hypervolume(const struct pareto_point *points, size_t count,

@@ -128,7 +128,8 @@ static bool run_clean(const char *path, struct error *error) {
             return false;
     }
     return run_clean_folder(path, RUN_CHECKPOINT, error) &&
-           run_clean_folder(path, RUN_IMAGES, error) && run_remove_file(path, RUN_SPEC, error);
+           run_clean_folder(path, RUN_IMAGES, error) && run_clean_folder(path, RUN_FRONT, error) &&
+           run_remove_file(path, RUN_SPEC, error);
 }
 
 static bool run_make_folder(const char *path, const char *name, struct error *error) {

@@ -15,6 +15,7 @@
 #define RUN_REPORT "report.html"
 #define RUN_CHECKPOINT "checkpoint" /* a folder; its files end in .safetensors, .json or .yaml */
 #define RUN_IMAGES "images"         /* a folder of .png files */
+#define RUN_FRONT "front"           /* a folder of .yaml files; not every run has one */
 #define RUN_LOCK "run.lock"         /* marks the folder as Tamis's; locked while a process writes */
 
 struct run {
@@ -30,8 +31,8 @@ enum run_access {
 /*
  * Makes the folder (with its parents, `checkpoint/` and `images/`) and takes its lock. A folder
  * that has a run already is refused unless `force` is set; then the files named above and the
- * .safetensors, .json, .yaml and .png files in its two subfolders are removed, and nothing else. A
- * folder without RUN_LOCK that has files of these names was not made by Tamis and is refused even
+ * .safetensors, .json, .yaml and .png files in its three subfolders are removed, and nothing else.
+ * A folder without RUN_LOCK that has files of these names was not made by Tamis and is refused even
  * then. Errors: ERROR_SPEC for a folder that cannot be used, ERROR_FAILED when another process has
  * the lock or the disk refuses.
  */

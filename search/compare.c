@@ -5,6 +5,7 @@
 #include "results/result.h"
 #include "search/pipeline.h"
 #include "search/search_cost.h"
+#include "search/supernet.h"
 #include <math.h>
 #include <string.h>
 
@@ -39,11 +40,13 @@ static bool list_trials(struct compare *compare, struct error *error) {
     for (int seed = spec->seed; seed < spec->seed + spec->compare.seeds; seed++)
         for (size_t s = 0; s < compare->strategy_count; s++) {
             const char *strategy = compare->strategies[s];
-            const struct farm_trial trial = {.title =
-                                                 arena_format(arena, "%s, seed %d", strategy, seed),
-                                             .strategy = strategy,
-                                             .stages = PIPELINE_ALL,
-                                             .seed = seed};
+            const struct farm_trial trial = {
+                .title = arena_format(arena, "%s, seed %d", strategy, seed),
+                .strategy = strategy,
+                .max_macs =
+                    strategy_find(strategy)->trains_alone ? compare->outcome->comparison.budget : 0,
+                .stages = PIPELINE_ALL,
+                .seed = seed};
             ok = farm_add(&compare->farm, arena_format(arena, "%s-%d", strategy, seed), &trial,
                           error) &&
                  ok;
@@ -51,19 +54,68 @@ static bool list_trials(struct compare *compare, struct error *error) {
     return ok;
 }
 
-static bool find_largest(struct compare *compare, struct error *error) {
+/* A budget that was found here must hold a trial, whichever architecture it is of. */
+static bool check_budget(const struct compare *compare, const struct space *space,
+                         struct error *error) {
     const struct spec *spec = compare->spec;
-    struct space *space = spec_space(spec, error);
-    struct cost_model *cost = NULL;
-    if (space && space_slots(space, error)) cost = search_cost_create(spec, space, error);
-    if (cost) {
-        struct cost smallest, largest;
-        cost_range(cost, &smallest, &largest);
-        compare->usual.bitops = largest.bitops;
-        cost_model_free(cost);
+    int patch = spec->search.weights.patch;
+    struct cost_model *cost = cost_model_create(space, patch, patch, error);
+    if (!cost) return false;
+    struct cost smallest, largest;
+    cost_range(cost, &smallest, &largest);
+    cost_model_free(cost);
+    double budget = compare->outcome->comparison.budget;
+    double step = 3 * spec->search.weights.batch * largest.macs;
+    if (budget >= spec->search.trial_steps * step) return true;
+    return error_at(error, ERROR_SPEC, spec_position(spec, "search.trial_steps"),
+                    "the %.4g multiply-accumulates of the supernet hold no trial of %d steps; set "
+                    "search.trial_steps to %.0f or less, raise search.epochs or "
+                    "search.steps_per_epoch, or set compare.budget to spec",
+                    budget, spec->search.trial_steps, floor(budget / step));
+}
+
+/* The MACs that a supernet of all candidates takes in the epochs of the spec: a pass for the
+ * weights in every step, one for alpha after the warm-up, each forward and backward. */
+static bool find_budget(struct compare *compare, const struct space *space, struct error *error) {
+    const struct spec_search *settings = &compare->spec->search;
+    struct comparison *comparison = &compare->outcome->comparison;
+    bool has_supernet = false;
+    for (size_t s = 0; s < compare->strategy_count; s++)
+        has_supernet |= !strategy_find(compare->strategies[s])->trains_alone;
+    comparison->budget = settings->max_macs;
+    if (settings->max_macs > 0 || compare->spec->compare.budget == BUDGET_SPEC || !has_supernet)
+        return true;
+    struct network_options options = supernet_options(compare->spec);
+    struct parameters *parameters = parameters_create();
+    struct network *network = network_build(space, parameters, &options, error);
+    if (network) {
+        double warm_up =
+            settings->warm_up < settings->epochs ? settings->warm_up : settings->epochs;
+        double passes = (2.0 * settings->epochs - warm_up) * settings->steps_per_epoch;
+        comparison->budget = 3 * network_macs(network) * passes;
+        network_free(network);
     }
+    parameters_free(parameters);
+    return network && check_budget(compare, space, error);
+}
+
+static bool find_largest(struct compare *compare, const struct space *space, struct error *error) {
+    struct cost_model *cost = search_cost_create(compare->spec, space, error);
+    if (!cost) return false;
+    struct cost smallest, largest;
+    cost_range(cost, &smallest, &largest);
+    compare->usual.bitops = largest.bitops;
+    cost_model_free(cost);
+    return true;
+}
+
+/* What is known before any trial. */
+static bool look_at_space(struct compare *compare, struct error *error) {
+    struct space *space = spec_space(compare->spec, error);
+    bool ok = space && space_slots(space, error) && find_largest(compare, space, error) &&
+              find_budget(compare, space, error);
     if (space) space_free(space);
-    return cost != NULL;
+    return ok;
 }
 
 /* The last event "derived" says what the search cost and whether it collapsed. */
@@ -193,7 +245,7 @@ bool compare_run(const struct spec *spec, const struct farm_options *options,
                  struct compare_outcome *outcome, struct error *error) {
     struct compare compare = {.spec = spec, .outcome = outcome};
     name_strategies(&compare);
-    bool ok = find_largest(&compare, error) && farm_open(&compare.farm, spec, options, error) &&
+    bool ok = look_at_space(&compare, error) && farm_open(&compare.farm, spec, options, error) &&
               list_trials(&compare, error) &&
               farm_run(&compare.farm, spec->compare.processes, error) && gather(&compare, error) &&
               write_files(&compare, error);

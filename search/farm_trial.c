@@ -47,6 +47,7 @@ static struct spec trial_spec(const struct farm_trial *trial, const struct spec 
                               int threads) {
     struct spec own = *spec;
     if (trial->strategy) own.search.strategy = trial->strategy;
+    if (trial->max_macs > 0) own.search.max_macs = trial->max_macs;
     own.seed = trial->seed;
     if (own.data.seed < 0) own.data.seed = spec->seed; /* the same images for all */
     own.out = trial->folder;

@@ -18,6 +18,7 @@ struct farm_trial {
     const char *title;        /* for messages: "quantnas, seed 1" */
     const char *strategy;     /* NULL: the spec's */
     const char *architecture; /* path of the one that is trained; NULL: what its search finds */
+    double max_macs;          /* of its search; 0: the spec's */
     unsigned stages;          /* pipeline_stages */
     int seed;
     const char *folder;       /* of its run */

@@ -1,49 +1,82 @@
 /*
  * What a search that rates one architecture after another knows: the architectures in the order in
- * which they were rated, and their ratings. A proposer reads it to say which architecture is next;
- * it is all the state that such a strategy has, so that a proposer is a function of the seed and
- * the history, and resuming needs nothing else.
+ * which they were rated, their ratings, and what they took of the budget. A proposer reads it to
+ * say which architecture is next; it is all the state that such a strategy has, so that a proposer
+ * is a function of the seed and the history, and resuming needs nothing else.
  */
 #ifndef TAMIS_SEARCH_HISTORY_H
 #define TAMIS_SEARCH_HISTORY_H
 
 #include "core/random.h"
 #include "eval/evaluator.h"
+#include "search/rating.h"
 #include "search/strategy.h"
 
 struct history {
     const struct search *search; /* borrowed */
     int slots;
-    int64_t capacity; /* trials of the whole search */
+    int64_t capacity; /* no search has more trials */
     int64_t finished; /* trials rated */
-    /* Of each trial; of those that are not finished, the entries of the present one alone hold. */
+    /* Of each trial; of those not finished, the first three of the present one alone hold. */
     int64_t *entries; /* capacity x slots: the architectures */
+    int64_t *steps;   /* of training */
+    double *prices;   /* what it takes of the budget */
     double *losses;   /* L1 on the validation images */
     double *psnr;
     double *costs;    /* of the kind that search.cost names */
     double mean_cost; /* over architectures drawn at random: the unit of the penalty */
+    /* Where trials are trained alone: what all together may take. Multiply-accumulates where the
+     * spec has search.max_macs, else search.trials x search.trial_steps training steps. */
+    double budget;
+    const struct rating *rating; /* that follows each training; borrowed */
+    struct cost_model *patch;    /* of one training patch; NULL where steps are counted */
 };
 
 void history_create(struct history *history, const struct search *search, int64_t capacity);
+/* With a budget, and room for all trials that it holds when none has fewer steps than `shortest`.
+ * Free with history_free, also after failure. */
+bool history_create_within_budget(struct history *history, const struct search *search,
+                                  const struct rating *rating, int64_t shortest,
+                                  struct error *error);
 void history_free(struct history *history);
 /* Arrays of a checkpoint; returns how many. */
 size_t history_arrays(struct history *history, struct checkpoint_array *arrays);
 
 /* The architecture of a trial. */
 void history_get(const struct history *history, int64_t trial, struct architecture *architecture);
-/* Makes `architecture` that of the trial which is next; rates it. */
-void history_begin(struct history *history, const struct architecture *architecture);
+/* Makes `architecture` that of the trial which is next, with so many steps of its own (0: it is not
+ * trained alone); rates it. */
+void history_begin(struct history *history, const struct architecture *architecture, int64_t steps);
 void history_finish(struct history *history, const struct evaluator_scores *scores);
 /* L1 + lambda * cost / mean cost: what a search for one architecture minimizes. */
 double history_objective(const struct history *history, int64_t trial);
-/* The finished trial from `first` on, and before `last`, of the smallest objective; -1: none. */
-int64_t history_best(const struct history *history, int64_t first, int64_t last);
+/* The finished trial of the smallest objective among those of this number of steps: ratings after
+ * trainings of different length are not compared. -1: none. */
+int64_t history_best(const struct history *history, int64_t steps);
+/* The front of PSNR against cost of those finished trials: their numbers by rising cost go to
+ * `front` (room for `finished`); returns how many. */
+size_t history_front(const struct history *history, int64_t steps, size_t *front);
+/* The largest number of steps of a finished trial; 0: none is finished. */
+int64_t history_longest(const struct history *history);
 /* Whether the same network was rated before. */
 bool history_contains(const struct history *history, const struct architecture *architecture);
 
-/* How a strategy goes on: fills in the architecture of the trial `history->finished`, which depends
- * on the seed and the history alone. */
-typedef void history_next(const struct history *history, struct architecture *architecture);
+/* What training an architecture for so many steps and rating it take of the budget: steps, or
+ * multiply-accumulates, those for batch-norm statistics included even where it has none. */
+double history_price(const struct history *history, const struct architecture *architecture,
+                     int64_t steps);
+/* What the finished trials left of it. */
+double history_left(const struct history *history);
+/* search.trial_steps where that is left for the architecture, else 0: the search is at its end. */
+int64_t history_afford(const struct history *history, const struct architecture *architecture);
+
+/* How a strategy goes on: fills in the architecture of the trial `history->finished` and returns
+ * its number of training steps; 0: there is no such trial. Depends on the seed and the history
+ * alone. */
+typedef int64_t history_next(const struct history *history, struct architecture *architecture);
+
+/* Random numbers of the trial `history->finished` and an attempt at it alone. */
+struct random proposal_numbers(const struct history *history, int attempt);
 
 /*
  * Fills in the architecture of the trial `history->finished`. `random` has numbers of this trial

@@ -4,7 +4,7 @@
 /* A small space may be exhausted: then one is rated again. */
 enum { ATTEMPTS = 200 };
 
-static struct random random_of(const struct history *history, int attempt) {
+struct random proposal_numbers(const struct history *history, int attempt) {
     const struct search *search = history->search;
     uint64_t trial = (uint64_t)search->slots->count + (uint64_t)history->finished;
     return random_at((uint64_t)search->spec->seed, RANDOM_STREAM_STRATEGY,
@@ -14,7 +14,7 @@ static struct random random_of(const struct history *history, int attempt) {
 void proposal_next(const struct history *history, proposer *propose,
                    struct architecture *architecture) {
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-        struct random random = random_of(history, attempt);
+        struct random random = proposal_numbers(history, attempt);
         propose(history, &random, architecture);
         if (constraint_holds(history->search, architecture) &&
             !history_contains(history, architecture))

@@ -29,13 +29,11 @@ static double pixels(const struct rating *rating, bool has_statistics) {
     return sum;
 }
 
-static void count_macs(const struct rating *rating, const struct architecture *architecture,
-                       const struct parameters *weights) {
-    if (!rating->macs) return;
-    bool has_statistics = weights->sizes[PARAMETER_STATE] > 0;
+double rating_macs(const struct rating *rating, const struct architecture *architecture,
+                   bool has_statistics) {
     double all = cost_of(rating->cost, architecture, false).macs;
     double stated = (double)cost_model_height(rating->cost) * cost_model_width(rating->cost);
-    *rating->macs += all / stated * pixels(rating, has_statistics);
+    return all / stated * pixels(rating, has_statistics);
 }
 
 /* NULL on error. */
@@ -64,7 +62,8 @@ bool rating_of(const struct rating *rating, const struct architecture *architect
     bool ok = evaluator_validate(&evaluator, rating->valid, rating->images, scores, error);
     evaluator_free(&evaluator);
     if (quantized) parameters_free(quantized);
-    count_macs(rating, architecture, weights);
+    if (rating->macs)
+        *rating->macs += rating_macs(rating, architecture, weights->sizes[PARAMETER_STATE] > 0);
     return ok;
 }
 

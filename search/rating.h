@@ -16,15 +16,17 @@ struct rating {
     int batch, batches;
     bool quantized; /* in the architecture's bits, by calibration alone; else in 32 bits */
     struct quantize_settings quantization;
-    /* Where multiply-accumulates are counted: what each rating took is added to *macs. Both NULL
-     * where they are not. */
-    const struct cost_model *cost;
-    double *macs;
+    const struct cost_model *cost; /* for rating_macs; may be NULL where they are not counted */
+    double *macs;                  /* what each rating took is added to it; NULL: not counted */
 };
 
 /* How a search rates: with the quantizers of its spec, or in 32 bits where the search does not look
  * at bit widths (search.quantization: none). */
 struct rating rating_for(const struct search *search, const struct sampler *sampler, double *macs);
+
+/* Multiply-accumulates of one rating; `has_statistics`: the network has batch norms. */
+double rating_macs(const struct rating *rating, const struct architecture *architecture,
+                   bool has_statistics);
 
 /* `weights`: the architecture's float network; its batch-norm statistics are recalibrated first. */
 bool rating_of(const struct rating *rating, const struct architecture *architecture,

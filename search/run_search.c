@@ -178,6 +178,10 @@ static bool finish(struct search *search, const struct strategy *strategy, const
     if (journal) {
         if (!journal_flush(journal, error)) return false;
         json_t *fields = derived_fields(search, strategy, outcome, journal->path, error);
+        if (strategy->report && !strategy->report(search, run, fields, error)) {
+            json_decref(fields);
+            return false;
+        }
         json_t *sign;
         size_t i;
         json_array_foreach(json_object_get(fields, "signs"), i, sign)

@@ -9,7 +9,7 @@
 struct single_path {
     struct supernet supernet;
     struct history history;
-    history_next *next;
+    proposer *propose;
     int64_t training; /* steps of it */
     struct architecture *architecture;
 };
@@ -19,11 +19,11 @@ static int64_t training_steps(const struct spec_search *settings) {
                                     : (int64_t)settings->epochs * settings->steps_per_epoch;
 }
 
-bool single_path_create(struct search *search, history_next *next, struct error *error) {
+bool single_path_create(struct search *search, proposer *propose, struct error *error) {
     struct single_path *state = search->state = memory_allocate(sizeof *state);
     const struct spec_search *settings = &search->spec->search;
     history_create(&state->history, search, settings->ratings);
-    state->next = next;
+    state->propose = propose;
     state->training = training_steps(settings);
     state->architecture = architecture_create(search->space);
     if (!supernet_create(&state->supernet, search, &relaxation_uniform, error)) return false;
@@ -52,8 +52,8 @@ static bool rate_next(struct search *search, struct loop_point *point, struct er
     struct single_path *state = search->state;
     struct rating rating = rating_for(search, &state->supernet.weight_sampler, &point->macs);
     struct evaluator_scores scores;
-    state->next(&state->history, state->architecture);
-    history_begin(&state->history, state->architecture);
+    proposal_next(&state->history, state->propose, state->architecture);
+    history_begin(&state->history, state->architecture, 0);
     if (!rating_with_supernet(&rating, state->architecture, state->supernet.parameters, &scores,
                               error))
         return false;
@@ -81,7 +81,7 @@ void single_path_describe(struct search *search, int64_t step, json_t *fields, c
                           size_t text_size) {
     struct single_path *state = search->state;
     const struct history *history = &state->history;
-    int64_t best = history_best(history, 0, history->finished);
+    int64_t best = history_best(history, 0);
     if (step < state->training || best < 0) {
         snprintf(text, text_size, "training of single paths");
         return;
@@ -98,7 +98,7 @@ bool single_path_derive(struct search *search, struct architecture *architecture
                         struct error *error) {
     struct single_path *state = search->state;
     const struct history *history = &state->history;
-    int64_t best = history_best(history, 0, history->finished);
+    int64_t best = history_best(history, 0);
     if (best < 0)
         return error_add(error, ERROR_FAILED,
                          "the %s search ended before an architecture was rated; give it a larger "

@@ -10,8 +10,9 @@
 
 #include "search/history.h"
 
-/* `next` is asked for each of search.ratings architectures; the best rated is what is found. */
-bool single_path_create(struct search *search, history_next *next, struct error *error);
+/* Each of search.ratings architectures is proposed by `propose` (proposal_next); the best rated is
+ * what is found. */
+bool single_path_create(struct search *search, proposer *propose, struct error *error);
 void single_path_destroy(struct search *search);
 /* Those of training, then one for each rating. */
 int64_t single_path_steps(const struct search *search);

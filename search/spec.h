@@ -28,6 +28,9 @@ enum spec_precision { PRECISION_NOISE, PRECISION_DIRECT, PRECISION_NONE };
 /* What is added to alpha's loss with search.entropy_penalty; `own`: what the strategy says. */
 enum spec_regularizer { REGULARIZER_OWN, REGULARIZER_ENTROPY, REGULARIZER_L1, REGULARIZER_NONE };
 
+/* Which better neighbour a local search moves to. */
+enum spec_neighbours { NEIGHBOURS_FIRST, NEIGHBOURS_BEST };
+
 struct spec_data {
     const char *train, *valid;   /* "leaves", a folder or a picture */
     struct spec_texts test;      /* the same; empty: the validation images */
@@ -64,6 +67,9 @@ struct spec_search {
     int trials, trial_steps; /* black-box strategies */
     int path_steps, ratings; /* strategies of single paths; path_steps 0: epochs of steps */
     int population;          /* of evolution; 0: the strategy's own */
+    int tournament;          /* the same */
+    int neighbours;          /* enum spec_neighbours */
+    int rounds, halving;     /* of successive halving */
     double max_seconds, max_macs;
 };
 
@@ -76,10 +82,14 @@ struct spec_quantization {
     int epochs;   /* -1: quantize.steps */
 };
 
+/* What black-box strategies may spend in a comparison. */
+enum spec_budget { BUDGET_SUPERNET, BUDGET_SPEC };
+
 /* Which trials a comparison of strategies has. */
 struct spec_compare {
     struct spec_texts strategies;
     int seeds;
+    int budget;                              /* enum spec_budget */
     int processes;                           /* trials at a time; 0: as many as fit */
     double reference_psnr, reference_bitops; /* of the hypervolume; 0: bicubic, the space's most */
 };

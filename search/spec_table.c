@@ -16,8 +16,10 @@ static const char *const noise_activations[] = {"per_candidate", "per_slot", NUL
 static const char *const entropies[] = {"quantnas", "constant", "linear", NULL};
 static const char *const regularizers[] = {"own", "entropy", "l1", "none", NULL};
 static const char *const straight_through[] = {"all", "chosen", NULL};
+static const char *const neighbours[] = {"first", "best", NULL};
 static const char *const smalls[] = {"refuse", "skip", NULL};
 static const char *const granularities[] = {"channel", "tensor", NULL};
+static const char *const budgets[] = {"supernet", "spec", NULL};
 static const char *const origins[] = {"scratch", "supernet", NULL};
 
 #define AT(member) offsetof(struct spec, member)
@@ -171,9 +173,10 @@ const struct spec_setting spec_settings[] = {
     {"search.alpha_deviation", SPEC_REAL, AT(search.alpha_deviation), 0, 10, "1e-3", NULL,
      "standard deviation of alpha at the start"},
     {"search.trials", SPEC_INTEGER, AT(search.trials), 1, 100000, "8", NULL,
-     "architectures that a black-box strategy trains"},
+     "architectures that a black-box strategy trains; successive_halving trains more of them for "
+     "fewer steps, as many steps in all"},
     {"search.trial_steps", SPEC_INTEGER, AT(search.trial_steps), 1, LARGE, "200", NULL,
-     "training steps of each of them"},
+     "training steps of each of them; of successive_halving in the last round"},
     {"search.path_steps", SPEC_INTEGER, AT(search.path_steps), 0, LARGE, "0", NULL,
      "training steps of a supernet that runs a single path in each (spos, rs_ws); 0: search.epochs "
      "x search.steps_per_epoch"},
@@ -181,10 +184,20 @@ const struct spec_setting spec_settings[] = {
      "architectures that these rate with its weights"},
     {"search.population", SPEC_INTEGER, AT(search.population), 0, 100000, "0", NULL,
      "architectures that an evolutionary strategy keeps; 0: the strategy's own"},
+    {"search.tournament", SPEC_INTEGER, AT(search.tournament), 0, 100000, "0", NULL,
+     "architectures drawn of which the best is a parent; 0: the strategy's own"},
+    {"search.neighbours", SPEC_CHOICE, AT(search.neighbours), 0, 0, "first", neighbours,
+     "local_search: move to the first better neighbour, or to the best when all are rated"},
+    {"search.rounds", SPEC_INTEGER, AT(search.rounds), 1, 20, "3", NULL,
+     "successive_halving: rounds of equal budget"},
+    {"search.halving", SPEC_INTEGER, AT(search.halving), 2, 100, "3", NULL,
+     "successive_halving: factor between the steps of one round and the next; one in so many "
+     "architectures stays"},
     {"search.max_seconds", SPEC_REAL, AT(search.max_seconds), 0, LARGE, "0", NULL,
      "end the search after so many seconds; 0: no limit (a limit in seconds does not reproduce)"},
     {"search.max_macs", SPEC_REAL, AT(search.max_macs), 0, INFINITY, "0", NULL,
-     "end the search after so many multiply-accumulates; 0: no limit"},
+     "end the search after so many multiply-accumulates; 0: no limit. Black-box strategies train "
+     "as many architectures as it holds, whatever search.trials says"},
     TRAINING("search", search.weights, "1e-3", "16", "32"),
 
     {"retrain.steps", SPEC_INTEGER, AT(retrain.steps), 1, LARGE, "2000", NULL, "training steps"},
@@ -229,6 +242,10 @@ const struct spec_setting spec_settings[] = {
      "what `tamis compare` runs; `random` is always added"},
     {"compare.seeds", SPEC_INTEGER, AT(compare.seeds), 1, 1000, "3", NULL,
      "trials of each strategy, with the seeds `seed`, `seed` + 1, ..."},
+    {"compare.budget", SPEC_CHOICE, AT(compare.budget), 0, 0, "supernet", budgets,
+     "what black-box strategies may spend where search.max_macs does not say it: as many "
+     "multiply-accumulates as a supernet with all candidates takes in search.epochs, if a strategy "
+     "with one is compared; or what search.trials says"},
     {"compare.processes", SPEC_INTEGER, AT(compare.processes), 0, 1024, "0", NULL,
      "trials at a time; 0: one for each thread, if the memory holds them"},
     {"compare.reference_psnr", SPEC_REAL, AT(compare.reference_psnr), 0, 200, "0", NULL,

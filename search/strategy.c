@@ -2,9 +2,21 @@
 #include <string.h>
 
 const struct strategy *const strategy_table[] = {
-    &strategy_darts,       &strategy_drnas,    &strategy_edmips, &strategy_gdas,
-    &strategy_pc_darts,    &strategy_quantnas, &strategy_random, &strategy_rs_ws,
-    &strategy_sharp_darts, &strategy_snas,     &strategy_spos,
+    &strategy_darts,
+    &strategy_drnas,
+    &strategy_edmips,
+    &strategy_gdas,
+    &strategy_local_search,
+    &strategy_nsga2,
+    &strategy_pc_darts,
+    &strategy_quantnas,
+    &strategy_random,
+    &strategy_regularized_evolution,
+    &strategy_rs_ws,
+    &strategy_sharp_darts,
+    &strategy_snas,
+    &strategy_spos,
+    &strategy_successive_halving,
 };
 const int strategy_count = (int)(sizeof strategy_table / sizeof strategy_table[0]);
 

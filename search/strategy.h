@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "eval/dataset.h"
 #include "eval/loop.h"
+#include "results/run.h"
 #include "search/spec.h"
 #include "spaces/architecture.h"
 #include "spaces/cost.h"
@@ -51,6 +52,12 @@ struct strategy {
     /* Its supernet mixes a part of the channels (search.channel_parts), so that no derived network
      * has its weights. */
     bool mixes_part;
+    /* It trains architectures alone, one after another, as many as a budget in MACs holds. */
+    bool trains_alone;
+    /* Adds what it found besides to the fields of the event "derived" and to the run folder (NULL:
+     * none); NULL: nothing. */
+    bool (*report)(struct search *search, const struct run *run, json_t *fields,
+                   struct error *error);
     /* Final probabilities of all slots in a row (space_slots order) for the report, and the
      * supernet's parameters, to start retraining from or to rate architectures with; NULL: it has
      * none. */
@@ -69,12 +76,16 @@ extern const struct strategy strategy_darts;
 extern const struct strategy strategy_drnas;
 extern const struct strategy strategy_edmips;
 extern const struct strategy strategy_gdas;
+extern const struct strategy strategy_local_search;
+extern const struct strategy strategy_nsga2;
 extern const struct strategy strategy_pc_darts;
 extern const struct strategy strategy_quantnas;
 extern const struct strategy strategy_random;
+extern const struct strategy strategy_regularized_evolution;
 extern const struct strategy strategy_rs_ws;
 extern const struct strategy strategy_sharp_darts;
 extern const struct strategy strategy_snas;
 extern const struct strategy strategy_spos;
+extern const struct strategy strategy_successive_halving;
 
 #endif

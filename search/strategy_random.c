@@ -5,12 +5,13 @@
  */
 #include "search/trials.h"
 
-static void next(const struct history *history, struct architecture *architecture) {
+static int64_t next(const struct history *history, struct architecture *architecture) {
     proposal_next(history, proposal_random, architecture);
+    return history_afford(history, architecture);
 }
 
 static bool create(struct search *search, struct error *error) {
-    return trials_create(search, &trials_equal, next, error);
+    return trials_create(search, next, search->spec->search.trial_steps, error);
 }
 
 const struct strategy strategy_random = {
@@ -18,5 +19,5 @@ const struct strategy strategy_random = {
     .summary = "architectures drawn uniformly, each trained alone for a few steps",
     .source = "Li and Talwalkar, UAI 2019",
     .create = create,
-    TRIALS_STRATEGY,
+    TRIALS_STRATEGY(trials_derive),
 };

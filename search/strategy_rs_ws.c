@@ -6,12 +6,8 @@
  */
 #include "search/single_path.h"
 
-static void next(const struct history *history, struct architecture *architecture) {
-    proposal_next(history, proposal_random, architecture);
-}
-
 static bool create(struct search *search, struct error *error) {
-    return single_path_create(search, next, error);
+    return single_path_create(search, proposal_random, error);
 }
 
 const struct strategy strategy_rs_ws = {

@@ -59,12 +59,8 @@ static void propose(const struct history *history, struct random *random,
     architecture_free(other);
 }
 
-static void next(const struct history *history, struct architecture *architecture) {
-    proposal_next(history, propose, architecture);
-}
-
 static bool create(struct search *search, struct error *error) {
-    return single_path_create(search, next, error);
+    return single_path_create(search, propose, error);
 }
 
 const struct strategy strategy_spos = {

@@ -7,6 +7,7 @@ write_tiny_spec tiny.yaml
 cat >>tiny.yaml <<'SPEC'
 compare: {strategies: [quantnas], seeds: 2, processes: 2}
 SPEC
+sed -i 's/^search: {/&trials: 1, trial_steps: 6, /' tiny.yaml
 trials() { # trials FOLDER: names of the trials that are done
     grep -l '"state": "done"' "$1"/trials/*.json | sed 's,.*/,,; s,\.json$,,' | tr '\n' ' '
 }
@@ -20,6 +21,16 @@ has "$scratch/out/stdout" "Hypervolume"
 has all/compare.md "| quantnas |"
 has all/compare.svg "</svg>"
 has all/compare.json '"front_hypervolume"'
+
+# Black-box strategies get the MACs of the supernet, whatever search.trials says.
+macs() { sed -n 's/.*"event": *"derived".*"macs": *\([0-9.e+]*\).*/\1/p' "$1/journal.jsonl"; }
+grep -q '"trial": *[3-9]' all/random-1/journal.jsonl || fail "random search had fewer than four trials"
+awk -v spent="$(macs all/random-1)" -v budget="$(macs all/quantnas-1)" \
+    'BEGIN { exit !(spent <= budget && spent > 0.6 * budget) }' ||
+    fail "random search spent $(macs all/random-1) of $(macs all/quantnas-1) MACs"
+has all/compare.md "Budget of strategies without a supernet"
+refuse 2 "hold no trial of 60 steps; set search.trial_steps to" "$TAMIS" compare tiny.yaml --out other --set search.trial_steps=60
+[ ! -e other ] || fail "a folder was made for a budget that holds nothing"
 
 # All trials see the same images, whatever their seed.
 same all/random-1/images/0-hr.png all/random-2/images/0-hr.png

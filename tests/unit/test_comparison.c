@@ -105,6 +105,13 @@ static void notes_name_failures_and_unequal_budgets(void **state) {
     assert_non_null(strstr(notes, "Failed: good, seed 3: the disk is full"));
     assert_non_null(strstr(notes, "Unequal budgets: random spent 50 %"));
     assert_null(strstr(notes, "Unequal budgets: good"));
+    assert_null(strstr(notes, "Budget of"));
+    memory_free(notes);
+    struct comparison limited = comparison;
+    limited.budget = 2.5e9;
+    notes = comparison_notes(&limited);
+    assert_non_null(
+        strstr(notes, "Budget of strategies without a supernet: 2.500 G MACs a search"));
     memory_free(notes);
 }
 
@@ -112,7 +119,12 @@ static void a_strategy_without_a_finished_trial_has_a_row_of_dashes(void **state
     (void)state;
     static const struct comparison_trial failed[] = {
         {.strategy = "good", .seed = 1, .failure = "no"}};
-    const struct comparison one = {failed, 1, strategies, 2, "random", {28, 8e9}, NULL, NULL, NULL};
+    const struct comparison one = {.trials = failed,
+                                   .count = 1,
+                                   .strategies = strategies,
+                                   .strategy_count = 2,
+                                   .baseline = "random",
+                                   .reference = {28, 8e9}};
     struct table quality = {0}, cost = {0};
     comparison_quality_table(&one, &quality);
     comparison_cost_table(&one, &cost);

@@ -29,7 +29,8 @@ struct walk {
     const char *culprit;
     /* Ends the process, or asks to stop, in this step. -1: nowhere. */
     int64_t killed_step, interrupted_step;
-    int64_t prepared; /* step of the last prepare */
+    int64_t ending_step; /* in which it says that it is done; -1: none */
+    int64_t prepared;    /* step of the last prepare */
     double smallest_rate;
     unsigned long allocations; /* counted when step 30 begins */
 };
@@ -38,6 +39,7 @@ static struct walk walk_create(void) {
     struct walk walk = {.bad_step = -1,
                         .killed_step = -1,
                         .interrupted_step = -1,
+                        .ending_step = -1,
                         .prepared = -1,
                         .smallest_rate = 1};
     return walk;
@@ -67,6 +69,7 @@ static bool walk_step(void *context, int64_t step, double rate, struct loop_poin
         walk->values[i] = sin(walk->values[(i + 1) % VALUES] + rate * (double)step + i);
     walk->taken++;
     point->loss = walk->values[0] * walk->values[0];
+    point->ends = step == walk->ending_step;
     return true;
 }
 
@@ -362,6 +365,22 @@ static void a_budget_of_macs_ends_the_run_as_if_it_were_done(void **state) {
     assert_memory_equal(second.walk.values, attempt.walk.values, sizeof attempt.walk.values);
 }
 
+static void a_step_may_end_the_task(void **state) {
+    struct attempt attempt = attempt_create();
+    attempt.walk.ending_step = 23;
+    attempt_run(&attempt, state, 45);
+    assert_true(attempt.ok);
+    assert_int_equal(attempt.summary.steps, 24);
+    assert_int_equal(checkpoint_step(temporary_path(state, "walk.safetensors")), 24);
+    /* Resuming finds it at its end, though no step says so now. */
+    struct attempt second = attempt_create();
+    second.settings.resume = true;
+    attempt_run(&second, state, 45);
+    assert_true(second.ok);
+    assert_int_equal(second.summary.steps, 24);
+    assert_memory_equal(second.walk.values, attempt.walk.values, sizeof attempt.walk.values);
+}
+
 static void a_budget_of_seconds_ends_the_run(void **state) {
     struct attempt attempt = attempt_create();
     attempt.settings.max_seconds = 0.05;
@@ -408,6 +427,7 @@ int main(void) {
         IN_FOLDER(a_run_with_rollbacks_resumes_with_the_same_bits),
         IN_FOLDER(too_many_rollbacks_fail_and_name_the_culprit),
         IN_FOLDER(a_budget_of_macs_ends_the_run_as_if_it_were_done),
+        IN_FOLDER(a_step_may_end_the_task),
         IN_FOLDER(a_budget_of_seconds_ends_the_run),
         cmocka_unit_test(snapshots_and_rollbacks_allocate_nothing_per_step),
     };

@@ -56,8 +56,9 @@ static void force_removes_only_files_of_the_run(void **state) {
     struct run run;
     const char *path = temporary_path(state, "run");
     assert_true(run_create(&run, path, false, &error));
-    static const char *const made[] = {RUN_SPEC, RUN_WEIGHTS, RUN_JOURNAL,
-                                       "checkpoint/w.safetensors", "images/a.png"};
+    static const char *const made[] = {RUN_SPEC,       RUN_WEIGHTS,
+                                       RUN_JOURNAL,    "checkpoint/w.safetensors",
+                                       "images/a.png", "front/3.yaml"};
     static const char *const kept[] = {"notes.txt", "mine.yaml", "images/notes.txt"};
     for (size_t i = 0; i < 5; i++)
         put(&run, made[i]);

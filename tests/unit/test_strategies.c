@@ -1,5 +1,5 @@
 /* What every strategy of the table must hold: the same bits with any number of threads, and after
- * going on from the arrays of a checkpoint. */
+ * going on from the arrays of a checkpoint. test_strategies [STRATEGY]: of one alone. */
 #include "core/log.h"
 #include "core/memory.h"
 #include "core/threads.h"
@@ -19,8 +19,9 @@ enum { POINTS = 2, MAX_ARRAYS = LOOP_MAX_ARRAYS };
 #define SMALL                                                                                      \
     "scale=2", "data.train_count=4", "data.train_size=48", "data.valid_count=1",                   \
         "data.valid_size=48", "search.batch=2", "search.patch=16", "search.epochs=3",              \
-        "search.steps_per_epoch=2", "search.warm_up=1", "search.trials=3", "search.trial_steps=2", \
-        "search.ratings=6", "search.alpha_learning_rate=0.05", "search.channel_parts=2",           \
+        "search.steps_per_epoch=2", "search.warm_up=1", "search.trials=4", "search.trial_steps=2", \
+        "search.ratings=6", "search.population=2", "search.halving=2",                             \
+        "search.alpha_learning_rate=0.05", "search.channel_parts=2",                               \
         "quantize.calibration_batches=2"
 
 /* The state of a strategy as bytes, one piece for each array. */
@@ -122,11 +123,13 @@ static struct state search_with(const struct strategy *strategy, const char *con
     search_setup_need(strategy->create(search, &error), &error);
     int64_t first = from ? point_of(search, strategy, point) : 0;
     restore(strategy, search, first, from);
-    for (int64_t step = first; step < strategy->steps(search); step++) {
+    bool ended = false;
+    for (int64_t step = first; step < strategy->steps(search) && !ended; step++) {
         struct loop_point at = {0};
         search_setup_need(strategy->step(search, step, 1, &at, &error), &error);
         assert_true(isfinite(at.loss));
         assert_true(at.macs > 0);
+        ended = at.ends;
         for (int i = 0; states && i < POINTS; i++)
             if (step + 1 == point_of(search, strategy, i)) states[i] = save(strategy, search);
     }
@@ -162,18 +165,24 @@ static void check(const struct strategy *strategy, const char *const *extra) {
     state_free(&two);
 }
 
+static const char *only; /* a strategy's name; NULL: all */
+
+static bool is_wanted(const struct strategy *strategy) {
+    return !only || strcmp(only, strategy->name) == 0;
+}
+
 static void threads_and_resuming_change_no_bit_of_any_strategy(void **state) {
     (void)state;
     static const char *const extra[] = {"space=rfdn_small", NULL};
     for (int i = 0; i < strategy_count; i++)
-        check(strategy_table[i], extra);
+        if (is_wanted(strategy_table[i])) check(strategy_table[i], extra);
 }
 
 static void nor_do_they_of_second_order(void **state) {
     (void)state;
     static const char *const extra[] = {"space=rfdn_small", "search.darts_order=2",
                                         "search.unrolled_rate=0.1", NULL};
-    check(&strategy_darts, extra);
+    if (is_wanted(&strategy_darts)) check(&strategy_darts, extra);
 }
 
 static void every_strategy_runs_with_every_quantization_and_regularizer(void **state) {
@@ -184,7 +193,7 @@ static void every_strategy_runs_with_every_quantization_and_regularizer(void **s
          "search.straight_through=chosen"},
     };
     for (int i = 0; i < strategy_count; i++)
-        for (int j = 0; j < 2; j++) {
+        for (int j = 0; j < 2 && is_wanted(strategy_table[i]); j++) {
             const char *const settings[5] = {extra[j][0], extra[j][1], extra[j][2], extra[j][3],
                                              NULL};
             int entries[256];
@@ -193,7 +202,8 @@ static void every_strategy_runs_with_every_quantization_and_regularizer(void **s
         }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc > 1) only = argv[1];
     log_set_level(LOG_QUIET);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_and_resuming_change_no_bit_of_any_strategy),

@@ -1,0 +1,47 @@
+/*
+ * Regularized evolution: the population is the last architectures that were rated, so that every
+ * one dies of age; a tournament chooses a parent, and a child differs from it in one slot (Real,
+ * Aggarwal, Huang, Le, "Regularized evolution for image classifier architecture search", AAAI
+ * 2019, algorithm 1).
+ */
+#include "search/trials.h"
+
+/* Where the spec leaves it to the strategy. */
+enum { POPULATION = 8, TOURNAMENT = 4 };
+
+static int64_t tournament_size(const struct history *history) {
+    int wanted = history->search->spec->search.tournament;
+    return wanted > 0 ? wanted : TOURNAMENT;
+}
+
+/* A mutation of the best of a tournament; contestants may be drawn twice, as in the paper. */
+static void propose_child(const struct history *history, struct random *random,
+                          struct architecture *architecture) {
+    int64_t population = proposal_population(history, POPULATION);
+    int64_t oldest = history->finished - population, parent = -1;
+    for (int64_t i = 0; i < tournament_size(history); i++) {
+        int64_t drawn = oldest + random_below(random, (uint32_t)population);
+        if (parent < 0 || history_objective(history, drawn) < history_objective(history, parent))
+            parent = drawn;
+    }
+    history_get(history, parent, architecture);
+    proposal_mutate_one(history, random, architecture);
+}
+
+static int64_t next(const struct history *history, struct architecture *architecture) {
+    bool is_initial = history->finished < proposal_population(history, POPULATION);
+    proposal_next(history, is_initial ? proposal_random : propose_child, architecture);
+    return history_afford(history, architecture);
+}
+
+static bool create(struct search *search, struct error *error) {
+    return trials_create(search, next, search->spec->search.trial_steps, error);
+}
+
+const struct strategy strategy_regularized_evolution = {
+    .name = "regularized_evolution",
+    .summary = "evolution by mutation and tournaments, in which the oldest die",
+    .source = "Real et al., AAAI 2019",
+    .create = create,
+    TRIALS_STRATEGY(trials_derive),
+};
