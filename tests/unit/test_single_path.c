@@ -94,13 +94,13 @@ static void what_is_found_is_within_the_limit(void **state) {
     }
 }
 
-/* Both begin with the same supernet; from the second generation on spos goes on from the best. */
+/* Both train the same supernet; from the second generation on spos goes on from the best. */
 static void evolution_rates_better_architectures_than_chance(void **state) {
     (void)state;
     static const char *const settings[] = {SMALL, "search.ratings=40", "search.population=8",
                                            "search.cost_penalty=0", NULL};
     static const struct strategy *const all[] = {&strategy_rs_ws, &strategy_spos};
-    double mean[2] = {0};
+    double mean[2] = {0}, training[2] = {0};
     for (int i = 0; i < 2; i++) {
         struct error error = {0};
         struct search_setup setup;
@@ -108,10 +108,12 @@ static void evolution_rates_better_architectures_than_chance(void **state) {
         for (int64_t step = 0; step < TRAINING + 40; step++) {
             struct loop_point point = {0};
             search_setup_need(all[i]->step(&setup.search, step, 1, &point, &error), &error);
+            if (step < TRAINING) training[i] += point.loss;
             if (step >= TRAINING + 8) mean[i] += point.loss / 32;
         }
         close_search(&setup, all[i]);
     }
+    assert_true(training[0] == training[1]);
     assert_true(mean[1] < mean[0]);
 }
 
