@@ -1,5 +1,6 @@
 #include "tests/support/integers.h"
-#include "eval/quantize.h"
+#include "eval/quantization.h"
+#include "search/run_search.h"
 #include "tests/support/spaces.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,23 +10,55 @@
 
 #include <cmocka.h>
 
-void integers_open(struct integers *integers, const char *space, int bits, int shift) {
+static void train(struct integers *integers, struct parameters *parameters,
+                  const struct training_settings *settings) {
     struct error error = {0};
-    char setting[128];
-    snprintf(setting, sizeof setting, "space=%s", space);
-    const char *const settings[] = {setting,
-                                    "scale=2",
-                                    "data.train_count=3",
-                                    "data.train_size=96",
-                                    "data.valid_count=1",
-                                    "data.valid_size=64",
-                                    NULL};
-    search_setup_open(&integers->setup, NULL, settings);
+    struct loop_settings loop = spec_loop_settings(&integers->setup.spec, NULL, NULL, false);
+    struct trainer_job job = {.stage = "retrain",
+                              .title = "retrain",
+                              .space = integers->setup.space,
+                              .architecture = integers->architecture,
+                              .precision = NETWORK_FLOAT,
+                              .parameters = parameters,
+                              .dataset = &integers->setup.train,
+                              .seed = 1,
+                              .settings = settings,
+                              .loop = &loop};
+    search_setup_need(trainer_run(&job, NULL, &error), &error);
+}
+
+static void quantize(struct integers *integers, const struct quantize_source *source,
+                     const struct training_settings *settings) {
+    struct error error = {0};
+    struct loop_settings loop = spec_loop_settings(&integers->setup.spec, NULL, NULL, false);
+    struct trainer_job job = {.stage = "quantize",
+                              .title = "quantize",
+                              .space = integers->setup.space,
+                              .architecture = integers->architecture,
+                              .dataset = &integers->setup.train,
+                              .seed = 2,
+                              .settings = settings,
+                              .loop = &loop};
+    struct quantization work = {.source = *source, .training = &job};
+    integers->parameters = quantization_run(
+        settings->steps ? &quantization_fine_tuning : &quantization_calibration, &work, &error);
+    search_setup_need(integers->parameters != NULL, &error);
+}
+
+static void choose(struct integers *integers, int bits, int shift) {
+    struct error error = {0};
     const struct slots *slots = space_slots(integers->setup.space, &error);
     integers->architecture = architecture_create(integers->setup.space);
     for (int i = 0; i < slots->count; i++)
         integers->architecture->entries[i] = (shift + i * shift) % slots->items[i].entry_count;
     if (bits) assert_true(architecture_set_bits(integers->architecture, bits));
+}
+
+/* The setup is open. */
+static void make(struct integers *integers, int bits, int shift, int steps) {
+    struct error error = {0};
+    const struct spec *spec = &integers->setup.spec;
+    choose(integers, bits, shift);
     struct parameters *trained =
         derived_parameters(integers->setup.space, integers->architecture, NETWORK_FLOAT, 4, &error);
     search_setup_need(trained != NULL, &error);
@@ -33,9 +66,13 @@ void integers_open(struct integers *integers, const char *space, int bits, int s
     struct sampler_spec sampling = {
         .patch = 40, .half = SAMPLER_ALL, .range = (float)space_range(integers->setup.space)};
     search_setup_need(sampler_create(&integers->setup.train, &sampling, &sampler, &error), &error);
-    integers->parameters = quantize_prepare(integers->setup.space, integers->architecture, trained,
-                                            &sampler, 2, 2, &error);
-    search_setup_need(integers->parameters != NULL, &error);
+    struct training_settings floats = spec->retrain, quantized = spec->quantize;
+    floats.steps = steps;
+    quantized.steps = steps / 2;
+    if (steps) train(integers, trained, &floats);
+    struct quantize_source source = {
+        integers->setup.space, integers->architecture, trained, &sampler, 2, 2};
+    quantize(integers, &source, &quantized);
     sampler_free(&sampler);
     parameters_free(trained);
     struct network_options options = {.batch = 1,
@@ -50,6 +87,42 @@ void integers_open(struct integers *integers, const char *space, int bits, int s
                       &error);
     integers->evaluator = evaluator_create(integers->setup.space, integers->architecture,
                                            integers->parameters, NETWORK_QUANTIZED);
+}
+
+void integers_open(struct integers *integers, const char *space, int bits, int shift) {
+    char setting[128];
+    snprintf(setting, sizeof setting, "space=%s", space);
+    const char *const settings[] = {setting,
+                                    "scale=2",
+                                    "data.train_count=3",
+                                    "data.train_size=96",
+                                    "data.valid_count=1",
+                                    "data.valid_size=64",
+                                    NULL};
+    search_setup_open(&integers->setup, NULL, settings);
+    make(integers, bits, shift, 0);
+}
+
+void integers_open_trained(struct integers *integers, const char *space, int bits, int shift,
+                           const struct integers_training *training) {
+    char name[128], scale[32], folder[512];
+    snprintf(name, sizeof name, "space=%s", space);
+    snprintf(scale, sizeof scale, "scale=%d", training->scale);
+    snprintf(folder, sizeof folder, "data.train=%s", training->folder);
+    const char *const settings[] = {name,
+                                    scale,
+                                    folder,
+                                    "data.train_limit=40",
+                                    "data.valid_count=1",
+                                    "data.valid_size=192",
+                                    "retrain.batch=8",
+                                    "retrain.patch=24",
+                                    "retrain.learning_rate=2e-3",
+                                    "quantize.batch=8",
+                                    "quantize.patch=24",
+                                    NULL};
+    search_setup_open(&integers->setup, NULL, settings);
+    make(integers, bits, shift, training->steps);
 }
 
 void integers_close(struct integers *integers) {

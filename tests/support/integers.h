@@ -18,6 +18,14 @@ struct integers {
 /* A calibrated network of random weights at scale 2; choice `shift + i shift` in slot i, all of
  * `bits` bits, or with 0 those of the choice. Not to be moved once it is open. */
 void integers_open(struct integers *integers, const char *space, int bits, int shift);
+/* The same at another scale after training: `steps` in float on the pictures of a folder, then half
+ * as many through the quantizers. */
+struct integers_training {
+    int scale, steps;
+    const char *folder;
+};
+void integers_open_trained(struct integers *integers, const char *space, int bits, int shift,
+                           const struct integers_training *training);
 void integers_close(struct integers *integers);
 
 #endif

@@ -1,0 +1,30 @@
+/* Building and running what export_c_write makes. */
+#ifndef TAMIS_TESTS_SUPPORT_C_PROGRAM_H
+#define TAMIS_TESTS_SUPPORT_C_PROGRAM_H
+
+#include "eval/image.h"
+#include "eval/integer_network.h"
+
+/* How it is built, and what runs it. */
+struct c_target {
+    const char *name, *compiler, *flags, *emulator;
+};
+extern const struct c_target c_targets[];
+extern const int c_target_count;
+bool c_target_is_there(const struct c_target *target);
+
+/* A folder for one model; the path is at most 63 bytes. */
+void c_program_folder(char *folder);
+void c_program_remove(const char *folder);
+
+/* Writes model.c, for pictures enlarged `scale` times; and builds it. A failed build fails the
+ * test. */
+void c_program_write(const struct integer_network *network, int scale, const char *title,
+                     const char *folder);
+void c_program_build(const struct c_target *target, const char *folder);
+/* Whether it makes the bits of `wanted` of `low`. `memory`, if not NULL, gets the bytes that it
+ * works with. */
+bool c_program_makes(const struct c_target *target, const char *folder, const struct image *low,
+                     const struct image *wanted, unsigned long *memory);
+
+#endif
