@@ -1,6 +1,7 @@
 #include "eval/export_c.h"
 #include "core/file.h"
 #include "eval/export_c_parts.h"
+#include "eval/integer_recompute.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,11 +162,17 @@ static void write_tables(FILE *file, const struct integer_network *network, int 
     }
     if (step->scaling) write_scaling(file, index, step->scaling, channels);
     if (step->floats) write_floats(file, index, step->floats, float_count(program, step));
+}
+
+static void write_inputs(FILE *file, const struct integer_step *step, int index) {
     fprintf(file, "static const int inputs_%d[] = {", index);
     for (int i = 0; i < step->input_count; i++)
         fprintf(file, "%s%d", i ? ", " : "", step->inputs[i]);
     fprintf(file, "};\n");
 }
+
+/* The picture for which it is decided what is kept and what is made again. */
+enum { ROWS_WIDTH = 320, ROWS_HEIGHT = 180 };
 
 /* "NAME_7", or NULL where there is no such table. */
 static void write_name(FILE *file, const char *sign, const char *name, int index, bool is_there) {
@@ -175,23 +182,28 @@ static void write_name(FILE *file, const char *sign, const char *name, int index
         fprintf(file, ", NULL");
 }
 
-static void write_step(FILE *file, const struct integer_step *step, int index) {
+/* With the tables of step `tables`. */
+static void write_step(FILE *file, const struct integer_step *step, int index, int tables) {
     fprintf(file, "    {%s, %d, %d, inputs_%d, %d, %d, %d, %d, %d, %d, %d, %d, %af",
             kinds[kind_index(step->kind)].constant, step->output, step->input_count, index,
             step->kernel_h, step->kernel_w, step->stride, step->pad_h, step->pad_w, step->dilation,
             step->groups, step->option, (double)step->number);
-    write_name(file, "", "floats", index, step->floats != NULL);
+    write_name(file, "", "floats", tables, step->floats != NULL);
     fprintf(file, ", %d", step->weight_bits);
-    write_name(file, "", "weights", index, step->weights != NULL);
-    write_name(file, "", "offsets", index, step->offsets != NULL);
-    write_name(file, "&", "scaling", index, step->scaling != NULL);
+    write_name(file, "", "weights", tables, step->weights != NULL);
+    write_name(file, "", "offsets", tables, step->offsets != NULL);
+    write_name(file, "&", "scaling", tables, step->scaling != NULL);
     fprintf(file, "},\n");
 }
 
 static void write_program(FILE *file, const struct integer_network *network) {
-    const struct integer_program *program = &network->program;
-    for (int i = 0; i < program->step_count; i++)
+    struct integer_recompute again =
+        integer_recompute_create(&network->program, ROWS_WIDTH, ROWS_HEIGHT);
+    const struct integer_program *program = &again.program;
+    for (int i = 0; i < network->program.step_count; i++)
         write_tables(file, network, i);
+    for (int i = 0; i < program->step_count; i++)
+        write_inputs(file, &program->steps[i], i);
     fprintf(file, "\nenum { VALUES = %d, STEPS = %d };\n", program->value_count,
             program->step_count);
     fprintf(file, "static const struct integer_value values[VALUES] = {\n");
@@ -202,11 +214,12 @@ static void write_program(FILE *file, const struct integer_network *network) {
     }
     fprintf(file, "};\nstatic const struct integer_step steps[STEPS] = {\n");
     for (int i = 0; i < program->step_count; i++)
-        write_step(file, &program->steps[i], i);
+        write_step(file, &program->steps[i], i, again.origins[i]);
     fprintf(
         file,
         "};\nstatic const struct integer_program program = {values, VALUES, steps, STEPS, %zu};\n",
         program->scratch_bytes);
+    integer_recompute_free(&again);
 }
 
 /* --- Code ----------------------------------------------------------------------------------------
@@ -227,6 +240,9 @@ static const char interface[] =
     "struct state {\n"
     "    struct integer_plane planes[VALUES];\n"
     "    int makers[VALUES], made[VALUES], levels[VALUES], is_asked[VALUES];\n"
+    "    int shares[VALUES];\n"
+    "    size_t offsets[VALUES];\n"
+    "    uint32_t live[(VALUES + 31) / 32], conflicts[VALUES * ((VALUES + 31) / 32)];\n"
     "    struct integer_stream stream;\n"
     "};\n"
     "\n"
@@ -238,6 +254,10 @@ static const char interface[] =
     "    stream->made = state->made;\n"
     "    stream->levels = state->levels;\n"
     "    stream->is_asked = state->is_asked;\n"
+    "    stream->offsets = state->offsets;\n"
+    "    stream->shares = state->shares;\n"
+    "    stream->live = state->live;\n"
+    "    stream->conflicts = state->conflicts;\n"
     "    return width > 0 && height > 0 && integer_stream_plan(stream, height, width, bytes);\n"
     "}\n"
     "\n"
