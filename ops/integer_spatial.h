@@ -6,23 +6,24 @@
 /* part: shuffle needs: step */
 static inline void integer_shuffle_row(const struct integer_call *call, int y) {
     int scale = call->step->stride, square = scale * scale, x, dx, c;
-    int channels = integer_output_value(call)->channels, dy = y % scale;
-    const unsigned char *levels = integer_row(integer_input(call, 0), y / scale);
-    const float *floats = (const float *)(const void *)levels;
+    int channels = integer_output_value(call)->channels;
+    int width = integer_input(call, 0)->width;
+    const unsigned char *levels =
+        integer_row(integer_input(call, 0), y / scale) + y % scale * scale;
+    const float *floats = integer_floats(integer_input(call, 0), y / scale) + y % scale * scale;
     unsigned char *to_levels = integer_row(integer_output(call), y);
     float *to_floats = (float *)(void *)to_levels;
-    int is_levels = integer_output_value(call)->is_levels;
-    for (x = 0; x < integer_input(call, 0)->width; x++)
-        for (dx = 0; dx < scale; dx++)
-            for (c = 0; c < channels; c++) {
-                size_t from = ((size_t)x * (size_t)channels + (size_t)c) * (size_t)square +
-                              (size_t)(dy * scale + dx);
-                size_t to = ((size_t)x * (size_t)scale + (size_t)dx) * (size_t)channels + (size_t)c;
-                if (is_levels)
-                    to_levels[to] = levels[from];
-                else
-                    to_floats[to] = floats[from];
-            }
+    if (integer_output_value(call)->is_levels) {
+        for (x = 0; x < width; x++, levels += channels * square)
+            for (dx = 0; dx < scale; dx++, to_levels += channels)
+                for (c = 0; c < channels; c++)
+                    to_levels[c] = levels[c * square + dx];
+        return;
+    }
+    for (x = 0; x < width; x++, floats += channels * square)
+        for (dx = 0; dx < scale; dx++, to_floats += channels)
+            for (c = 0; c < channels; c++)
+                to_floats[c] = floats[c * square + dx];
 }
 
 /* part: taps needs: step */
