@@ -64,19 +64,6 @@ stop KILL search 229 killed_spos
 [ ! -e killed_spos/arch.yaml ] || fail "the evolution had ended already"
 succeed "$TAMIS" run tiny.yaml "${settings[@]}" --out killed_spos --resume
 for file in "${files[@]}"; do same "whole_spos/$file" "killed_spos/$file"; done
-
-# Strategies that train one architecture after another: killed in a trial that depends on others.
-settings=(--set search.trials=12 --set search.trial_steps=60 --set search.population=3 --set baselines.fixed=false)
-files=(arch.yaml quantized.safetensors result.json)
-for strategy in local_search nsga2 regularized_evolution successive_halving; do
-    settings+=(--set "search.strategy=$strategy")
-    succeed "$TAMIS" run tiny.yaml "${settings[@]}" --out "whole-$strategy" --quiet
-    stop KILL search 389 "killed-$strategy"
-    [ $code = 137 ] || fail "exit code $code after SIGKILL in $strategy"
-    [ ! -e "killed-$strategy/arch.yaml" ] || fail "the search by $strategy had ended already"
-    succeed "$TAMIS" run tiny.yaml "${settings[@]}" --out "killed-$strategy" --resume
-    for file in "${files[@]}"; do same "whole-$strategy/$file" "killed-$strategy/$file"; done
-done
 settings=()
 
 # Two processes do not write into one run.

@@ -8,7 +8,9 @@ cat >>tiny.yaml <<'END'
 checkpoint: {interval: 0, steps: 4}
 log: {every: 1}
 END
+# Populations of two, so that the trial in which an evolution is killed has parents.
 common=(--set search.steps_per_epoch=8 --set search.trials=4 --set search.trial_steps=8
+    --set search.population=2 --set search.halving=2
     --set retrain.steps=1 --set quantize.steps=1 --set baselines.fixed=false --set baselines.bits=8 --quiet)
 
 # check NAME SETTING...: a run left alone, and one killed in its search. `killed` counts those that
@@ -20,10 +22,10 @@ check() {
     succeed "$TAMIS" run tiny.yaml "${common[@]}" "$@" --out "$name-whole"
     "$TAMIS" run tiny.yaml "${common[@]}" "$@" --out "$name" >/dev/null 2>&1 &
     process=$!
-    until grep -q '"stage": *"search".*"step": *9[,}]' "$name/journal.jsonl" 2>/dev/null; do
+    until grep -q '"stage": *"search".*"step": *17[,}]' "$name/journal.jsonl" 2>/dev/null; do
         kill -0 $process 2>/dev/null || break
         waited=$((waited + 1))
-        [ $waited -lt 6000 ] || { fail "$name: the search never came to step 9"; break; }
+        [ $waited -lt 6000 ] || { fail "$name: the search never came to step 17"; break; }
         sleep 0.01
     done
     kill -KILL $process 2>/dev/null || :

@@ -281,9 +281,9 @@ static const struct row rows[] = {
       "search.alpha_learning_rate=0.015", "search.cost_penalty=2e-4",
       "search.entropy_penalty=1e-3"}},
     {"local_search", 1, 0.9, false, {BLACK_BOX}},
-    {"nsga2", 1, 0.6, false, {BLACK_BOX}},
-    {"regularized_evolution", 1, 0.7, false, {BLACK_BOX}},
-    {"successive_halving", 1, 0.45, false, {BLACK_BOX}},
+    {"nsga2", 1, 0.5, false, {BLACK_BOX}},
+    {"regularized_evolution", 1, 0.6, false, {BLACK_BOX}},
+    {"successive_halving", 1, 0.4, false, {BLACK_BOX}},
     {"random", 1, 0.35, false, {BLACK_BOX}},
 };
 
