@@ -3,8 +3,10 @@
  * engine and the C file.
  *
  *     test_engines           one small network, briefly trained, on three pictures of Set5
- *     test_engines STEPS     the spaces rfdn_small, mbconv_small and hybrid_small in 8, 4 and mixed
- *                            bits, trained for so many steps, on Set5 and Set14, with a table
+ *     test_engines STEPS [SPACE]
+ *                            the spaces rfdn_small, mbconv_small and hybrid_small in 8, 4 and mixed
+ *                            bits, or one of them, trained for so many steps, on Set5 and
+ *                            Set14, with a table
  *
  * Training is on BSD200 and everything is x4; the pictures are in the shared folder.
  */
@@ -20,12 +22,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 enum { SCALE = 4 };
 
-static int steps; /* 0: the short test */
+static int steps;          /* 0: the short test */
+static const char *chosen; /* NULL: all spaces */
 
 struct figures {
     size_t pictures, samples, different, other_bits;
@@ -129,13 +133,14 @@ static void engines_and_c_file_make_one_picture(void **state) {
            "levels | samples that differ | C files of other bits |\n"
            "|---|---|---|---|---|---|---|---|---|\n");
     for (int s = 0; s < 3; s++)
-        for (int w = 0; w < 3; w++)
+        for (int w = 0; w < 3 && (!chosen || strcmp(chosen, spaces[s]) == 0); w++)
             check_network(spaces[s], widths[w], 1 + w, steps);
 }
 
 int main(int count, char **arguments) {
     log_set_level(LOG_QUIET);
     if (count > 1) steps = atoi(arguments[1]);
+    if (count > 2) chosen = arguments[2];
     if (!c_target_is_there(&c_targets[0])) {
         print_message("skipped: gcc is not installed\n");
         return 0;
