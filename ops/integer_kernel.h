@@ -26,6 +26,13 @@ struct integer_tile {
     int32_t *sums;          /* [pixel][INTEGER_TILE_COLUMNS] */
 };
 
+/* Before loops over sums that are to stay in registers. */
+#if defined(__clang__)
+#define INTEGER_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define INTEGER_UNROLL _Pragma("GCC unroll 12")
+#endif
+
 enum { INTEGER_TILE_COLUMNS = 64, INTEGER_TILE_PIXELS = 12 };
 
 /* How sums become levels, for 16 channels: those of even number, then the others. `threshold` is

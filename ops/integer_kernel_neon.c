@@ -16,35 +16,35 @@ INLINE void make_sums(const struct integer_tile *tile, const int vectors, const 
     int32x4_t sums[PIXELS][4];
     const signed char *weights = tile->weights;
     const int8x16_t sign = vdupq_n_s8(-128);
-#pragma GCC unroll 6
+    INTEGER_UNROLL
     for (int x = 0; x < pixels; x++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            sums[x][v] = vld1q_s32(tile->offsets + v * 4);
+        INTEGER_UNROLL
+    for (int v = 0; v < vectors; v++)
+        sums[x][v] = vld1q_s32(tile->offsets + v * 4);
     for (int row = 0; row < tile->row_count; row++)
         for (int run = 0; run < tile->run_count; run++) {
             const unsigned char *from = tile->rows[row] + (size_t)run * tile->run_bytes;
             for (int step = 0; step < tile->steps; step++, from += 4, weights += 16 * vectors) {
                 int8x16_t columns[4];
-#pragma GCC unroll 4
+                INTEGER_UNROLL
                 for (int v = 0; v < vectors; v++)
                     columns[v] = vld1q_s8(weights + v * 16);
-#pragma GCC unroll 6
+                INTEGER_UNROLL
                 for (int x = 0; x < pixels; x++) {
                     int32_t four;
                     memcpy(&four, from + (size_t)x * tile->pixel_bytes, sizeof four);
                     int8x16_t levels = veorq_s8(vreinterpretq_s8_s32(vdupq_n_s32(four)), sign);
-#pragma GCC unroll 4
+                    INTEGER_UNROLL
                     for (int v = 0; v < vectors; v++)
                         sums[x][v] = vdotq_s32(sums[x][v], columns[v], levels);
                 }
             }
         }
-#pragma GCC unroll 6
+    INTEGER_UNROLL
     for (int x = 0; x < pixels; x++)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; v++)
-            vst1q_s32(tile->sums + x * INTEGER_TILE_COLUMNS + v * 4, sums[x][v]);
+        INTEGER_UNROLL
+    for (int v = 0; v < vectors; v++)
+        vst1q_s32(tile->sums + x * INTEGER_TILE_COLUMNS + v * 4, sums[x][v]);
 }
 
 static int round_up(int count) {

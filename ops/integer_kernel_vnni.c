@@ -27,9 +27,9 @@ INLINE void make_sums(const struct integer_tile *tile, const int full, const enu
     __m256i rests[INTEGER_TILE_PIXELS];
     const signed char *weights = tile->weights;
     const int bytes = full * 64 + (rest == HALF ? 32 : rest == QUARTER ? 16 : 0);
-#pragma GCC unroll 12
+    INTEGER_UNROLL
     for (int x = 0; x < pixels; x++) {
-#pragma GCC unroll 4
+        INTEGER_UNROLL
         for (int v = 0; v < full; v++)
             sums[x][v] = _mm512_loadu_si512(tile->offsets + v * 16);
         if (rest) rests[x] = load_rest((const signed char *)(tile->offsets + full * 16), rest);
@@ -40,16 +40,16 @@ INLINE void make_sums(const struct integer_tile *tile, const int full, const enu
             for (int step = 0; step < tile->steps; step++, from += 4, weights += bytes) {
                 __m512i columns[4], levels, before = _mm512_setzero_si512();
                 __m256i last = _mm256_setzero_si256();
-#pragma GCC unroll 4
+                INTEGER_UNROLL
                 for (int v = 0; v < full; v++)
                     columns[v] = _mm512_loadu_si512(weights + v * 64);
                 if (rest) last = load_rest(weights + full * 64, rest);
-#pragma GCC unroll 12
+                INTEGER_UNROLL
                 for (int x = 0; x < pixels; x++, before = levels) {
                     int four;
                     memcpy(&four, from + (size_t)x * tile->pixel_bytes, sizeof four);
                     levels = _mm512_set1_epi32(four);
-#pragma GCC unroll 4
+                    INTEGER_UNROLL
                     for (int v = 0; v < full; v++)
                         sums[x][v] = _mm512_dpbusd_epi32(sums[x][v], levels, columns[v]);
                     __m256i own = _mm512_castsi512_si256(levels);
@@ -62,10 +62,10 @@ INLINE void make_sums(const struct integer_tile *tile, const int full, const enu
                 }
             }
         }
-#pragma GCC unroll 12
+    INTEGER_UNROLL
     for (int x = 0; x < pixels; x++) {
         int32_t *to = tile->sums + x * INTEGER_TILE_COLUMNS;
-#pragma GCC unroll 4
+        INTEGER_UNROLL
         for (int v = 0; v < full; v++)
             _mm512_storeu_si512(to + v * 16, sums[x][v]);
         if (rest == HALF)
@@ -205,7 +205,7 @@ INLINE __m512 exponential(__m512 x) {
     static const float terms[] = {8.33333333e-3f, 4.16666667e-2f, 1.66666667e-1f, 0.5f};
     __m512 p = _mm512_add_ps(_mm512_mul_ps(r, _mm512_set1_ps(1.98412698e-4f)),
                              _mm512_set1_ps(1.38888889e-3f));
-#pragma GCC unroll 4
+    INTEGER_UNROLL
     for (int i = 0; i < 4; i++)
         p = _mm512_add_ps(_mm512_mul_ps(p, r), _mm512_set1_ps(terms[i]));
     p = _mm512_add_ps(_mm512_mul_ps(_mm512_mul_ps(p, r), r), r);
@@ -261,7 +261,7 @@ static void floats(const float *factors, const float *biases, const int32_t *sum
 }
 
 enum { TAIL_VECTORS = 4 };
-#define FOR_VECTORS _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
+#define FOR_VECTORS INTEGER_UNROLL for (int v = 0; v < vectors; v++)
 
 /* One step of the tail for the floats from number `at` on: vectors, of which `columns` floats are
  * there. */
