@@ -93,8 +93,10 @@ bool farm_trial_begin(struct farm_trial *trial, const struct spec *spec, int thr
     pid_t process = fork();
     if (process < 0)
         return error_add(error, ERROR_FAILED, "no process for another trial: %s", strerror(errno));
-    if (process == 0) work(trial, &own, force, resume);
+    /* A process that was ended by itself left a run to go on with. */
+    if (process == 0) work(trial, &own, force && !trial->begun, resume || trial->begun);
     trial->process = process;
+    trial->begun = true;
     return true;
 }
 

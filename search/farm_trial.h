@@ -28,6 +28,7 @@ struct farm_trial {
     double cpu_seconds;  /* of the search, over all processes that worked on it */
     double peak_bytes;   /* largest resident memory of one of them */
     pid_t process;       /* that works on it now; 0: none */
+    bool begun;          /* one did already since the farm was opened */
 };
 
 /* Reads its record, if there is one. A failed trial waits again. */
