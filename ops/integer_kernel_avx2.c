@@ -26,35 +26,40 @@ INLINE void make_sums(const struct integer_tile *tile, const int vectors, const 
     const __m256i *weights = tile->weights;
     const __m256i low = _mm256_set1_epi16(255);
     INTEGER_UNROLL
-    for (int x = 0; x < pixels; x++)
+    for (int x = 0; x < pixels; x++) {
         INTEGER_UNROLL
-    for (int v = 0; v < vectors; v++)
-        sums[x][v] = _mm256_loadu_si256((const __m256i *)(tile->offsets + v * 8));
+        for (int v = 0; v < vectors; v++)
+            sums[x][v] = _mm256_loadu_si256((const __m256i *)(tile->offsets + v * 8));
+    }
     for (int row = 0; row < tile->row_count; row++)
         for (int run = 0; run < tile->run_count; run++) {
             const unsigned char *from = tile->rows[row] + (size_t)run * tile->run_bytes;
-            for (int step = 0; step < tile->steps; step++, from += 4, weights += 2 * vectors)
+            for (int step = 0; step < tile->steps; step++, from += 4, weights += 2 * vectors) {
                 INTEGER_UNROLL
-            for (int x = 0; x < pixels; x++) {
-                int four;
-                memcpy(&four, from + (size_t)x * tile->pixel_bytes, sizeof four);
-                __m256i levels = _mm256_set1_epi32(four);
-                __m256i odd = _mm256_srli_epi16(levels, 8);
-                __m256i even = _mm256_and_si256(levels, low);
-                INTEGER_UNROLL
-                for (int v = 0; v < vectors; v++) {
-                    __m256i first = _mm256_madd_epi16(even, _mm256_loadu_si256(weights + 2 * v));
-                    __m256i second =
-                        _mm256_madd_epi16(odd, _mm256_loadu_si256(weights + 2 * v + 1));
-                    sums[x][v] = _mm256_add_epi32(sums[x][v], _mm256_add_epi32(first, second));
+                for (int x = 0; x < pixels; x++) {
+                    int four;
+                    memcpy(&four, from + (size_t)x * tile->pixel_bytes, sizeof four);
+                    __m256i levels = _mm256_set1_epi32(four);
+                    __m256i odd = _mm256_srli_epi16(levels, 8);
+                    __m256i even = _mm256_and_si256(levels, low);
+                    INTEGER_UNROLL
+                    for (int v = 0; v < vectors; v++) {
+                        __m256i first =
+                            _mm256_madd_epi16(even, _mm256_loadu_si256(weights + 2 * v));
+                        __m256i second =
+                            _mm256_madd_epi16(odd, _mm256_loadu_si256(weights + 2 * v + 1));
+                        sums[x][v] = _mm256_add_epi32(sums[x][v], _mm256_add_epi32(first, second));
+                    }
                 }
             }
         }
     INTEGER_UNROLL
-    for (int x = 0; x < pixels; x++)
+    for (int x = 0; x < pixels; x++) {
         INTEGER_UNROLL
-    for (int v = 0; v < vectors; v++)
-        _mm256_storeu_si256((__m256i *)(tile->sums + x * INTEGER_TILE_COLUMNS + v * 8), sums[x][v]);
+        for (int v = 0; v < vectors; v++)
+            _mm256_storeu_si256((__m256i *)(tile->sums + x * INTEGER_TILE_COLUMNS + v * 8),
+                                sums[x][v]);
+    }
 }
 
 static int round_up(int count) {

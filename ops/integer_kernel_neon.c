@@ -17,10 +17,11 @@ INLINE void make_sums(const struct integer_tile *tile, const int vectors, const 
     const signed char *weights = tile->weights;
     const int8x16_t sign = vdupq_n_s8(-128);
     INTEGER_UNROLL
-    for (int x = 0; x < pixels; x++)
+    for (int x = 0; x < pixels; x++) {
         INTEGER_UNROLL
-    for (int v = 0; v < vectors; v++)
-        sums[x][v] = vld1q_s32(tile->offsets + v * 4);
+        for (int v = 0; v < vectors; v++)
+            sums[x][v] = vld1q_s32(tile->offsets + v * 4);
+    }
     for (int row = 0; row < tile->row_count; row++)
         for (int run = 0; run < tile->run_count; run++) {
             const unsigned char *from = tile->rows[row] + (size_t)run * tile->run_bytes;
@@ -41,10 +42,11 @@ INLINE void make_sums(const struct integer_tile *tile, const int vectors, const 
             }
         }
     INTEGER_UNROLL
-    for (int x = 0; x < pixels; x++)
+    for (int x = 0; x < pixels; x++) {
         INTEGER_UNROLL
-    for (int v = 0; v < vectors; v++)
-        vst1q_s32(tile->sums + x * INTEGER_TILE_COLUMNS + v * 4, sums[x][v]);
+        for (int v = 0; v < vectors; v++)
+            vst1q_s32(tile->sums + x * INTEGER_TILE_COLUMNS + v * 4, sums[x][v]);
+    }
 }
 
 static int round_up(int count) {

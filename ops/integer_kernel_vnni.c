@@ -261,7 +261,9 @@ static void floats(const float *factors, const float *biases, const int32_t *sum
 }
 
 enum { TAIL_VECTORS = 4 };
-#define FOR_VECTORS INTEGER_UNROLL for (int v = 0; v < vectors; v++)
+#define FOR_VECTORS                                                                                \
+    INTEGER_UNROLL                                                                                 \
+    for (int v = 0; v < vectors; v++)
 
 /* One step of the tail for the floats from number `at` on: vectors, of which `columns` floats are
  * there. */
