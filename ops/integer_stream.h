@@ -96,8 +96,7 @@ static inline void integer_keep(struct integer_stream *stream, const struct inte
         int input = step->inputs[k], maker = stream->makers[input];
         int is_read = maker >= 0 && !integer_is_global(&program->steps[maker]) &&
                       integer_oldest(stream, input) >= stream->made[input];
-        /* Its last reader can write over it; another one could not be told from it any more. */
-        if (input == stream->shares[value] && !is_read) stream->shares[value] = -1;
+        /* Its last reader can write over it; for another one it stays among the live ones below. */
         if (input != stream->shares[value] && maker >= 0)
             integer_set_conflict(stream, value, input);
         if (is_read) stream->live[input / 32] &= ~((uint32_t)1 << input % 32);
