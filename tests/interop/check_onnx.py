@@ -3,9 +3,10 @@
 Usage: check_onnx.py float|quantized MODEL.onnx OUTPUTS.safetensors [COST.json]
 
 OUTPUTS is what network_output wrote. The file must pass the ONNX checker with full shape inference. In float,
-every output of ONNX Runtime must agree within 1e-4 of the range of pixel values; quantized, the mean PSNR
-against the high-resolution pictures must agree within 0.02 dB. With COST.json, the output of `tamis eval`, the BitOps
-that Tamis states are those of the model's convolutions.
+every output of ONNX Runtime must agree within 1e-4 of the range of pixel values, and two pictures in a batch must
+become what they are alone; quantized, the mean PSNR against the high-resolution pictures must agree within
+0.02 dB. With COST.json, the output of `tamis eval`, the BitOps that Tamis states are those of the model's
+convolutions.
 """
 import json
 import math
@@ -81,6 +82,16 @@ def check_cost(kind, model, path):
     return f", {found} BitOps"
 
 
+def check_batch(session, low):
+    """Two pictures at once become what they become alone."""
+    both = numpy.stack([low, low[:, ::-1]])
+    (together,) = session.run(None, {"input": both})
+    alone = [session.run(None, {"input": picture[None]})[0][0] for picture in both]
+    distance = float(numpy.abs(together - numpy.stack(alone)).max())
+    if not distance <= FLOAT_DISTANCE * max(1, float(numpy.abs(together).max())):
+        sys.exit(f"pictures in a batch come out {distance} apart from those alone")
+
+
 def main():
     kind, model_path, outputs_path, *cost_path = sys.argv[1:]
     model = onnx.load(model_path)
@@ -98,6 +109,8 @@ def main():
             result = result[0].transpose(1, 2, 0)
             if result.shape != wanted.shape:
                 sys.exit(f"{model_path}: {names[index]} becomes {result.shape} instead of {wanted.shape}")
+            if index == "0" and kind == "float":
+                check_batch(session, low.transpose(2, 0, 1))
             largest = max(largest, float(numpy.abs(result - wanted).max()) / span)
             if f"{index}.high" in outputs.keys():
                 high = outputs.get_tensor(f"{index}.high")
