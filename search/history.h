@@ -101,5 +101,9 @@ void proposal_cross(struct random *random, const struct architecture *other,
                     struct architecture *architecture);
 /* search.population, or `own` where the spec leaves it to the strategy. */
 int64_t proposal_population(const struct history *history, int64_t own);
+/* The next of an evolution: random architectures until there are so many, then what `child` makes
+ * of them. Returns its steps, as history_next does. */
+int64_t proposal_evolve(const struct history *history, int64_t population, proposer *child,
+                        struct architecture *architecture);
 
 #endif

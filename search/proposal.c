@@ -69,3 +69,10 @@ int64_t proposal_population(const struct history *history, int64_t own) {
     int wanted = history->search->spec->search.population;
     return wanted > 0 ? wanted : own;
 }
+
+int64_t proposal_evolve(const struct history *history, int64_t population, proposer *child,
+                        struct architecture *architecture) {
+    bool is_initial = history->finished < population;
+    proposal_next(history, is_initial ? proposal_random : child, architecture);
+    return history_afford(history, architecture);
+}

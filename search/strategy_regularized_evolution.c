@@ -29,9 +29,8 @@ static void propose_child(const struct history *history, struct random *random,
 }
 
 static int64_t next(const struct history *history, struct architecture *architecture) {
-    bool is_initial = history->finished < proposal_population(history, POPULATION);
-    proposal_next(history, is_initial ? proposal_random : propose_child, architecture);
-    return history_afford(history, architecture);
+    return proposal_evolve(history, proposal_population(history, POPULATION), propose_child,
+                           architecture);
 }
 
 static bool create(struct search *search, struct error *error) {
