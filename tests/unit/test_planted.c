@@ -1,10 +1,13 @@
 /*
  * Planted optimum: a teacher drawn from a small space, with random weights and one known choice in
- * each slot, makes the targets. A strategy that searches this space must find the teacher's
- * choices.
+ * each slot, makes the targets. A search of this space must find the teacher's choices.
  *
- * test_planted [SEEDS [STRATEGY [KEY=VALUE...]]]: how many teachers, instead of the few of the
- * usual run; with the name of a strategy its row alone, with these settings over its own.
+ * test_planted                             checks the table of searches;
+ * test_planted NAME [TEACHERS [KEY=VALUE...]]  does the search of this name: as many teachers, the
+ *                                          few of its row by default; these settings over its own.
+ *
+ * CMakeLists.txt reads the names from this file, and makes of each a test with few teachers and a
+ * heavy one with all.
  */
 #include "core/log.h"
 #include "core/threads.h"
@@ -21,32 +24,31 @@
 
 #include <cmocka.h>
 
-enum { ALL_SEEDS = 5, MAX_SETTINGS = 40 };
+enum { ALL_TEACHERS = 5, MAX_SETTINGS = 40 };
 
 /* What of the share may be missing where there are fewer teachers: a slot or two are missed for
  * some of them, and for which depends on the last bits of the sums, thus on the machine. */
 #define FEW_MARGIN 0.25
 
-/* --- The students --------------------------------------------------------------------------------
+/* --- The searches --------------------------------------------------------------------------------
  */
 
-/* One strategy and what it must reach. */
 struct row {
-    const char *strategy;
-    int few;            /* teachers of a normal run: more where chance has a greater part */
-    double least_share; /* of the slots of ALL_SEEDS teachers */
-    bool is_quantized;  /* the teacher computes in its bit widths, which are to be found */
+    const char *name; /* also of its tests */
+    const char *space, *strategy;
     const char *settings[MAX_SETTINGS];
+    double least_share; /* of the slots of all teachers */
+    int few;            /* teachers of a normal run; 0: 1 */
+    bool is_quantized;  /* the teacher computes in its bit widths, which are to be found */
+    struct planted_emphasis emphasis[PLANTED_MAX_EMPHASIS];
 };
 
-/* What every strategy gets. Images have the size of a patch and are not turned: the teacher's own
- * borders and directions are what is to be learned. */
+/* What all get. Images have the size of a patch and are not turned: the teacher's own borders and
+ * directions are what is to be learned. */
 static const char *const common[] = {
-    "space=planted",
-    "let.width=16",
     "scale=2",
     "data.train_size=48",
-    "data.train_count=512",
+    "data.train_count=128",
     "data.valid_size=48",
     "data.valid_count=16",
     "search.patch=24",
@@ -57,175 +59,248 @@ static const char *const common[] = {
     "log.every=1000",
 };
 
-/* What strategies get that train architectures alone: 60 of the 4096. Trials are long enough that
- * the teacher's choices are rated best, and its neighbours, with one other choice, worse. */
+/* Strategies that train a supernet of the smallest space. */
+#define SUPERNET "let.width=16", "data.train_count=512", "search.cost_penalty=2e-4"
+
+/* Strategies that train architectures of it alone: 60 of the 4096. Trials are long enough that the
+ * teacher's choices are rated best, and its neighbours, with one other choice, worse. */
 #define BLACK_BOX                                                                                  \
-    "data.train_count=128", "search.trials=60", "search.trial_steps=150",                          \
-        "search.learning_rate=2e-2", "search.cost_penalty=1e-4"
+    "let.width=16", "search.trials=60", "search.trial_steps=150", "search.learning_rate=2e-2",     \
+        "search.cost_penalty=1e-4"
+
+/* Spaces of real blocks: mixtures are drawn (drnas), as the weights of blocks that are always mixed
+ * in the same shares make up for each other. */
+#define BLOCKS                                                                                     \
+    "search.epochs=36", "search.steps_per_epoch=20", "search.warm_up=2",                           \
+        "search.alpha_learning_rate=0.03", "search.entropy_penalty=0", "search.cost_penalty=2e-4"
 
 static const struct row rows[] = {
-    {"darts",
-     1,
-     0.9,
-     false,
-     {"search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",
-      "search.alpha_learning_rate=0.015", "search.cost_penalty=2e-4"}},
-    {"darts",
-     1,
-     0.9,
-     false,
-     {"search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",
-      "search.alpha_learning_rate=0.015", "search.cost_penalty=2e-4", "search.darts_order=2",
-      "search.unrolled_rate=0.1"}},
-    {"drnas",
-     1,
-     0.9,
-     false,
-     {"search.epochs=50", "search.steps_per_epoch=20", "search.warm_up=10",
-      "search.alpha_learning_rate=0.03", "search.cost_penalty=2e-4"}},
-    {"edmips",
-     1,
-     0.8,
-     true,
-     {"space=planted_bits", "search.quantization=direct", "search.epochs=20",
-      "search.steps_per_epoch=20", "search.warm_up=5", "search.learning_rate=1e-4",
-      "search.alpha_learning_rate=0.02", "search.cost_penalty=1e-3"}},
-    {"gdas",
-     1,
-     0.9,
-     false,
-     {"search.epochs=80", "search.steps_per_epoch=20", "search.warm_up=20",
-      "search.alpha_learning_rate=0.01", "search.alpha_beta1=0.9", "search.cost_penalty=2e-4"}},
+    {.name = "darts",
+     .space = "planted",
+     .strategy = "darts",
+     .least_share = 0.9,
+     .settings = {SUPERNET, "search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",
+                  "search.alpha_learning_rate=0.015"}},
+    {.name = "darts_second_order",
+     .space = "planted",
+     .strategy = "darts",
+     .least_share = 0.9,
+     .settings = {SUPERNET, "search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",
+                  "search.alpha_learning_rate=0.015", "search.darts_order=2",
+                  "search.unrolled_rate=0.1"}},
+    {.name = "drnas",
+     .space = "planted",
+     .strategy = "drnas",
+     .least_share = 0.9,
+     .settings = {SUPERNET, "search.epochs=50", "search.steps_per_epoch=20", "search.warm_up=10",
+                  "search.alpha_learning_rate=0.03"}},
+    {.name = "edmips",
+     .space = "planted_bits",
+     .strategy = "edmips",
+     .least_share = 0.8,
+     .is_quantized = true,
+     .settings = {SUPERNET, "search.quantization=direct", "search.epochs=20",
+                  "search.steps_per_epoch=20", "search.warm_up=5", "search.learning_rate=1e-4",
+                  "search.alpha_learning_rate=0.02", "search.cost_penalty=1e-3"}},
+    {.name = "gdas",
+     .space = "planted",
+     .strategy = "gdas",
+     .least_share = 0.9,
+     .settings = {SUPERNET, "search.epochs=80", "search.steps_per_epoch=20", "search.warm_up=20",
+                  "search.alpha_learning_rate=0.01", "search.alpha_beta1=0.9"}},
     /* The first slot of a path is mixed on half of the channels: it is missed more often than the
      * second, which is mixed in full. */
-    {"pc_darts",
-     1,
-     0.6,
-     false,
-     {"search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",
-      "search.alpha_learning_rate=0.015", "search.cost_penalty=2e-4", "search.channel_parts=2"}},
+    {.name = "pc_darts",
+     .space = "planted",
+     .strategy = "pc_darts",
+     .least_share = 0.6,
+     .settings = {SUPERNET, "search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",
+                  "search.alpha_learning_rate=0.015", "search.channel_parts=2"}},
     /* A warm-up ends the search before it begins, and all candidates keep a weight of nearly 1
      * (docs/strategies/sharp_darts.md). */
-    {"sharp_darts",
-     1,
-     0.6,
-     false,
-     {"search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=0",
-      "search.alpha_learning_rate=0.005", "search.cost_penalty=2e-4",
-      "search.schedule=cosine_power"}},
+    {.name = "sharp_darts",
+     .space = "planted",
+     .strategy = "sharp_darts",
+     .least_share = 0.6,
+     .settings = {SUPERNET, "search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=0",
+                  "search.alpha_learning_rate=0.005", "search.schedule=cosine_power"}},
     /* Of 200 random architectures hardly one has more than four of the six slots, however good the
      * ratings are. */
-    {"rs_ws",
-     1,
-     0.4,
-     false,
-     {"search.path_steps=4000", "search.ratings=200", "search.cost_penalty=2e-4"}},
-    {"spos",
-     1,
-     0.8,
-     false,
-     {"search.path_steps=4000", "search.ratings=200", "search.cost_penalty=2e-4"}},
-    {"snas",
-     1,
-     0.9,
-     false,
-     {"search.epochs=40", "search.steps_per_epoch=20", "search.warm_up=10",
-      "search.alpha_learning_rate=0.01", "search.alpha_beta1=0.9", "search.cost_penalty=2e-4"}},
-    {"quantnas",
-     1,
-     0.9,
-     false,
-     {"search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",
-      "search.alpha_learning_rate=0.015", "search.cost_penalty=2e-4",
-      "search.entropy_penalty=1e-3"}},
-    {"local_search", 1, 0.9, false, {BLACK_BOX}},
-    {"nsga2", 1, 0.5, false, {BLACK_BOX}},
-    {"regularized_evolution", 1, 0.6, false, {BLACK_BOX}},
-    {"successive_halving", 1, 0.4, false, {BLACK_BOX}},
-    {"random", 1, 0.35, false, {BLACK_BOX}},
+    {.name = "rs_ws",
+     .space = "planted",
+     .strategy = "rs_ws",
+     .least_share = 0.4,
+     .settings = {SUPERNET, "search.path_steps=4000", "search.ratings=200"}},
+    {.name = "spos",
+     .space = "planted",
+     .strategy = "spos",
+     .least_share = 0.8,
+     .settings = {SUPERNET, "search.path_steps=4000", "search.ratings=200"}},
+    {.name = "snas",
+     .space = "planted",
+     .strategy = "snas",
+     .least_share = 0.9,
+     .settings = {SUPERNET, "search.epochs=40", "search.steps_per_epoch=20", "search.warm_up=10",
+                  "search.alpha_learning_rate=0.01", "search.alpha_beta1=0.9"}},
+    {.name = "quantnas",
+     .space = "planted",
+     .strategy = "quantnas",
+     .least_share = 0.9,
+     .settings = {SUPERNET, "search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",
+                  "search.alpha_learning_rate=0.015", "search.entropy_penalty=1e-3"}},
+    {.name = "local_search",
+     .space = "planted",
+     .strategy = "local_search",
+     .least_share = 0.9,
+     .settings = {BLACK_BOX}},
+    {.name = "nsga2",
+     .space = "planted",
+     .strategy = "nsga2",
+     .least_share = 0.5,
+     .settings = {BLACK_BOX}},
+    {.name = "regularized_evolution",
+     .space = "planted",
+     .strategy = "regularized_evolution",
+     .least_share = 0.6,
+     .settings = {BLACK_BOX}},
+    {.name = "successive_halving",
+     .space = "planted",
+     .strategy = "successive_halving",
+     .least_share = 0.4,
+     .settings = {BLACK_BOX}},
+    {.name = "random",
+     .space = "planted",
+     .strategy = "random",
+     .least_share = 0.35,
+     .settings = {BLACK_BOX}},
+    /* A block is seen through a sum with its input: what is emphasized makes it a large part of
+     * that. */
+    {.name = "hybrid",
+     .space = "planted_hybrid",
+     .strategy = "drnas",
+     .least_share = 0.7,
+     .emphasis = {{"layer_norm", 10}, {".work.", 1.5}},
+     .settings = {BLOCKS}},
 };
 
-static int seeds;                    /* of each row; 0: the few of a normal run */
-static const char *only;             /* a strategy's name; NULL: all rows */
+static const struct row *only;       /* the search to do; NULL: none */
+static int teachers;                 /* 0: the few of its row */
 static const char *const *overrides; /* settings of the command line, up to a NULL */
 
-/* How many slots of the teacher of `seed` the strategy finds. */
-static int find_slots(const struct row *row, int seed, int *slots) {
-    const char *settings[MAX_SETTINGS + 10];
-    char strategy[64], number[32];
+/* The settings of a row for one teacher and further ones over them, all up to a NULL; `texts` has
+ * room for those made here. */
+static void gather_settings(const struct row *row, int seed, const char *const *further,
+                            char texts[3][64], const char *settings[2 * MAX_SETTINGS]) {
     size_t count = 0;
+    snprintf(texts[0], sizeof texts[0], "space=%s", row->space);
+    snprintf(texts[1], sizeof texts[1], "search.strategy=%s", row->strategy);
+    snprintf(texts[2], sizeof texts[2], "seed=%d", seed);
+    for (int i = 0; i < 3; i++)
+        settings[count++] = texts[i];
     for (size_t i = 0; i < sizeof common / sizeof *common; i++)
         settings[count++] = common[i];
     for (size_t i = 0; i < MAX_SETTINGS && row->settings[i]; i++)
         settings[count++] = row->settings[i];
-    snprintf(strategy, sizeof strategy, "search.strategy=%s", row->strategy);
-    snprintf(number, sizeof number, "seed=%d", seed);
-    settings[count++] = strategy;
-    settings[count++] = number;
-    for (size_t i = 0; overrides && overrides[i]; i++)
-        settings[count++] = overrides[i];
+    for (size_t i = 0; further && further[i]; i++)
+        settings[count++] = further[i];
     settings[count] = NULL;
-
-    struct planted planted = {.label = row->strategy,
-                              .settings = settings,
-                              .seed = seed,
-                              .is_quantized = row->is_quantized};
-    return planted_find(&planted, slots);
 }
 
-static void chance_finds_at_most_two_of_five_slots(void **state) {
-    (void)state;
-    static const char *const settings[] = {"space=planted", "scale=2", "data.train_count=1",
-                                           "data.valid_count=1", NULL};
-    assert_true(planted_chance(settings) <= 0.4);
+/* The share of its slots that a draw finds. */
+static double chance_of(const struct row *row) {
+    static const char *const few_images[] = {"data.train_count=1", "data.valid_count=1", NULL};
+    const char *settings[2 * MAX_SETTINGS];
+    char texts[3][64];
+    gather_settings(row, 1, few_images, texts, settings);
+    return planted_chance(settings);
 }
 
-static void every_strategy_finds_the_planted_optimum(void **state) {
+static void the_search_finds_the_planted_optimum(void **state) {
     (void)state;
     if (IS_SANITIZED) {
         printf("skipped: lasts too long under a sanitizer\n");
         skip();
     }
-    bool good = true;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        int found = 0, all = 0;
-        if (only && strcmp(only, rows[i].strategy) != 0) continue;
-        const int last = seeds ? seeds : rows[i].few;
-        for (int seed = 1; seed <= last; seed++) {
-            int slots;
-            found += find_slots(&rows[i], seed, &slots);
-            all += slots;
-        }
-        printf("%s: %d of %d slots\n", rows[i].strategy, found, all);
-        good &= found >= (rows[i].least_share - (last < ALL_SEEDS ? FEW_MARGIN : 0)) * all;
+    const int count = teachers ? teachers : only->few ? only->few : 1;
+    int found = 0, all = 0;
+    for (int seed = 1; seed <= count; seed++) {
+        const char *settings[2 * MAX_SETTINGS];
+        char texts[3][64];
+        int slots;
+        gather_settings(only, seed, overrides, texts, settings);
+        struct planted planted = {.label = only->name,
+                                  .settings = settings,
+                                  .seed = seed,
+                                  .is_quantized = only->is_quantized};
+        memcpy(planted.emphasis, only->emphasis, sizeof planted.emphasis);
+        found += planted_find(&planted, &slots);
+        all += slots;
     }
-    assert_true(good);
+    printf("%s: %d of %d slots, chance %.1f\n", only->name, found, all, chance_of(only) * all);
+    assert_true(found >= (only->least_share - (count < ALL_TEACHERS ? FEW_MARGIN : 0)) * all);
 }
 
-static void every_strategy_has_a_row(void **state) {
+static const struct row *row_named(const char *name) {
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].name, name) == 0) return &rows[i];
+    return NULL;
+}
+
+static void every_strategy_has_a_search(void **state) {
     (void)state;
     for (int i = 0; i < strategy_count; i++) {
         bool found = false;
         for (size_t j = 0; j < sizeof rows / sizeof *rows; j++)
             found |= strcmp(rows[j].strategy, strategy_table[i]->name) == 0;
-        if (!found) print_error("no row for the strategy %s\n", strategy_table[i]->name);
+        if (!found) print_error("no search by the strategy %s\n", strategy_table[i]->name);
         assert_true(found);
     }
 }
 
-int main(int argc, char **argv) {
-    if (argc > 1) seeds = atoi(argv[1]);
-    if (argc > 2) {
-        only = argv[2];
-        overrides = (const char *const *)argv + 3;
+/* PLANTED_NAMES are those that CMakeLists.txt has found here: "darts,drnas,...". */
+static void every_search_has_its_own_test(void **state) {
+    (void)state;
+    char names[] = PLANTED_NAMES, *rest = names, *name;
+    size_t count = 0;
+    for (; (name = strsep(&rest, ",")); count++)
+        assert_non_null(row_named(name));
+    assert_int_equal(count, sizeof rows / sizeof *rows);
+}
+
+static void chance_finds_far_less_than_is_required(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        double chance = chance_of(&rows[i]);
+        if (rows[i].least_share < 1.3 * chance)
+            print_error("%s: %.2f are required, chance finds %.2f\n", rows[i].name,
+                        rows[i].least_share, chance);
+        assert_true(rows[i].least_share >= 1.3 * chance);
     }
+}
+
+int main(int argc, char **argv) {
     log_set_level(LOG_QUIET);
-    threads_set(0);
+    threads_set(1); /* searches run side by side */
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc > 1) {
+        const struct CMUnitTest tests[] = {
+            cmocka_unit_test(the_search_finds_the_planted_optimum),
+        };
+        only = row_named(argv[1]);
+        if (!only) {
+            fprintf(stderr, "test_planted: there is no search \"%s\"\n", argv[1]);
+            return 2;
+        }
+        if (argc > 2) {
+            teachers = atoi(argv[2]);
+            overrides = (const char *const *)argv + 3;
+        }
+        return cmocka_run_group_tests(tests, NULL, NULL);
+    }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(chance_finds_at_most_two_of_five_slots),
-        cmocka_unit_test(every_strategy_has_a_row),
-        cmocka_unit_test(every_strategy_finds_the_planted_optimum),
+        cmocka_unit_test(every_strategy_has_a_search),
+        cmocka_unit_test(every_search_has_its_own_test),
+        cmocka_unit_test(chance_finds_far_less_than_is_required),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
