@@ -3,7 +3,8 @@
 #include "core/json.h"
 #include "results/journal.h"
 #include "results/result.h"
-#include "search/pipeline.h"
+#include "search/constraint.h"
+#include "search/pipeline_check.h"
 #include "search/search_cost.h"
 #include "search/supernet.h"
 #include <math.h>
@@ -99,21 +100,29 @@ static bool find_budget(struct compare *compare, const struct space *space, stru
     return network && check_budget(compare, space, error);
 }
 
-static bool find_largest(struct compare *compare, const struct space *space, struct error *error) {
-    struct cost_model *cost = search_cost_create(compare->spec, space, error);
-    if (!cost) return false;
-    struct cost smallest, largest;
-    cost_range(cost, &smallest, &largest);
-    compare->usual.bitops = largest.bitops;
-    cost_model_free(cost);
-    return true;
+/* What every trial would stumble over, each in its own process. */
+static bool check_trials(const struct compare *compare, const struct space *space,
+                         struct cost_model *cost, struct error *error) {
+    const struct search search = {
+        .spec = compare->spec, .space = space, .slots = space_slots(space, error), .cost = cost};
+    bool ok = constraint_check(&search, error);
+    return pipeline_check_strategies(&search, "compare.strategies", compare->strategies,
+                                     compare->strategy_count, PIPELINE_ALL, error) &&
+           ok;
 }
 
 /* What is known before any trial. */
 static bool look_at_space(struct compare *compare, struct error *error) {
     struct space *space = spec_space(compare->spec, error);
-    bool ok = space && space_slots(space, error) && find_largest(compare, space, error) &&
-              find_budget(compare, space, error);
+    bool ok = space && space_slots(space, error);
+    struct cost_model *cost = ok ? search_cost_create(compare->spec, space, error) : NULL;
+    if (cost) {
+        struct cost smallest, largest;
+        cost_range(cost, &smallest, &largest);
+        compare->usual.bitops = largest.bitops;
+    }
+    ok = cost && check_trials(compare, space, cost, error) && find_budget(compare, space, error);
+    if (cost) cost_model_free(cost);
     if (space) space_free(space);
     return ok;
 }

@@ -128,3 +128,19 @@ bool pipeline_check_origin(const struct spec *spec, unsigned stages, struct erro
     memory_free(supernet);
     return ok;
 }
+
+bool pipeline_check_strategies(const struct search *search, const char *key,
+                               const char *const *names, size_t count, unsigned stages,
+                               struct error *error) {
+    struct spec own = *search->spec;
+    struct search with_own = *search;
+    bool ok = true;
+    with_own.spec = &own;
+    for (size_t i = 0; i < sizeof own.positions / sizeof *own.positions; i++)
+        own.positions[i] = spec_position(search->spec, key);
+    for (size_t i = 0; i < count; i++) {
+        own.search.strategy = names[i];
+        ok &= pipeline_check_origin(&own, stages, error) && strategy_check(&with_own, error);
+    }
+    return ok;
+}

@@ -25,5 +25,10 @@ bool pipeline_check_tests(const struct spec *spec, const struct space *space, st
 /* Whether weights of a supernet are wanted that no stage makes. They are looked
  * for in the folder of the run. */
 bool pipeline_check_origin(const struct spec *spec, unsigned stages, struct error *error);
+/* Whether each of these strategies can do the stages of the search in the place of the spec's own;
+ * `key` is the setting that names them, which is blamed; `search` may lack data and state. */
+bool pipeline_check_strategies(const struct search *search, const char *key,
+                               const char *const *names, size_t count, unsigned stages,
+                               struct error *error);
 
 #endif

@@ -5,7 +5,7 @@
 #include "results/journal.h"
 #include "results/result.h"
 #include "results/statistics.h"
-#include "search/pipeline.h"
+#include "search/pipeline_check.h"
 #include "search/proxy.h"
 #include "search/quantize_spec.h"
 #include "search/rating.h"
@@ -90,7 +90,13 @@ static bool open_space(struct rank *rank, struct error *error) {
     rank->space = spec_space(spec, error);
     if (!rank->space || !choose_architectures(rank, error)) return false;
     rank->cost = search_cost_create(spec, rank->space, error);
-    return rank->cost != NULL;
+    if (!rank->cost) return false;
+    const struct search search = {.spec = spec,
+                                  .space = rank->space,
+                                  .slots = space_slots(rank->space, error),
+                                  .cost = rank->cost};
+    return pipeline_check_strategies(&search, "rank.strategies", spec->rank.strategies.items,
+                                     (size_t)spec->rank.strategies.count, PIPELINE_SEARCH, error);
 }
 
 /* Names and files of the architectures, and the trials that train each with every seed. */

@@ -39,6 +39,14 @@ same all/random-1/images/0-hr.png all/random-2/images/0-hr.png
 refuse 2 "--resume" "$TAMIS" compare tiny.yaml --out all
 refuse 2 'unknown strategy "quantmas"; did you mean "quantnas"?' "$TAMIS" compare tiny.yaml --out other --set "compare.strategies=[quantmas]"
 
+# What a strategy cannot do is said before anything runs.
+refuse 2 'compare.strategies=[quantnas, edmips]: the strategy "edmips" searches bit widths alone' \
+    "$TAMIS" compare tiny.yaml --out other --set "compare.strategies=[quantnas, edmips]"
+refuse 2 'the strategy "pc_darts" mixes one in 7 channels' \
+    "$TAMIS" compare tiny.yaml --out other --set "compare.strategies=[pc_darts]" --set search.channel_parts=7
+refuse 2 'the strategy "random" has none' "$TAMIS" compare tiny.yaml --out other --set retrain.from=supernet
+refuse 2 "search.limit" "$TAMIS" compare tiny.yaml --out other --set search.limit=1
+
 # A longer comparison goes on with what was done; the trials that are new are those of a fresh one.
 cp all/quantnas-1/result.json first.json
 succeed "$TAMIS" compare tiny.yaml --out all --resume --set compare.seeds=3 --json

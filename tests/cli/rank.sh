@@ -34,4 +34,6 @@ has "$scratch/out/stdout" '"ratings": []'
 refuse 2 "too many to train" "$TAMIS" rank tiny.yaml --out all --set space=rfdn --set rank.architectures=0
 refuse 2 "did you mean \"synflow\"" "$TAMIS" rank tiny.yaml --out all --set "rank.proxies=[sinflow]"
 refuse 2 "has no supernet" "$TAMIS" rank tiny.yaml --out all --set "rank.strategies=[random]"
+refuse 2 'the strategy "edmips" searches bit widths alone' \
+    "$TAMIS" rank tiny.yaml --out all --set "rank.strategies=[edmips]"
 finish
