@@ -12,13 +12,17 @@ double constraint_cost(const struct search *search, const struct architecture *a
     return cost_value(cost_of(search->cost, architecture, false), kind_of(search));
 }
 
+void constraint_draw(const struct search *search, int number, struct architecture *architecture) {
+    struct random random = random_at((uint64_t)search->spec->seed, RANDOM_STREAM_STRATEGY,
+                                     (uint64_t)search->slots->count + (uint64_t)number);
+    architecture_randomize(architecture, &random);
+}
+
 double constraint_mean_cost(const struct search *search, int count) {
     struct architecture *architecture = architecture_create(search->space);
     double sum = 0;
     for (int i = 0; i < count; i++) {
-        struct random random = random_at((uint64_t)search->spec->seed, RANDOM_STREAM_STRATEGY,
-                                         (uint64_t)search->slots->count + (uint64_t)i);
-        architecture_randomize(architecture, &random);
+        constraint_draw(search, i, architecture);
         sum += constraint_cost(search, architecture);
     }
     architecture_free(architecture);

@@ -9,6 +9,9 @@
 
 /* The cost of an architecture, of the kind that the search counts. */
 double constraint_cost(const struct search *search, const struct architecture *architecture);
+/* Makes an architecture one of those that means are taken over: drawn uniformly with the run's seed
+ * and this number. */
+void constraint_draw(const struct search *search, int number, struct architecture *architecture);
 /* The mean over so many architectures drawn at random with the run's seed: the unit of the penalty
  * where a strategy has no distribution to start from. */
 double constraint_mean_cost(const struct search *search, int count);

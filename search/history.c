@@ -5,13 +5,18 @@
 #include <math.h>
 #include <string.h>
 
-/* Architectures that the unit of the penalty is the mean of, and the most trials for which there is
+/* Architectures that means are taken over, and the most trials for which there is
  * room where networks without any multiply-accumulate would allow more. */
 enum { MEAN_OVER = 64, MOST_TRIALS = 10000 };
 
 /* A step of training is a forward pass and twice that backward. */
-static double step_macs(const struct history *history, double macs_of_patch) {
-    return 3 * history->search->spec->search.weights.batch * macs_of_patch;
+static double step_macs(const struct search *search, double macs_of_patch) {
+    return 3 * search->spec->search.weights.batch * macs_of_patch;
+}
+
+static struct cost_model *patch_cost(const struct search *search, struct error *error) {
+    int patch = search->spec->search.weights.patch;
+    return cost_model_create(search->space, patch, patch, error);
 }
 
 static bool set_budget(struct history *history, int64_t shortest, struct error *error) {
@@ -22,11 +27,10 @@ static bool set_budget(struct history *history, int64_t shortest, struct error *
         return true;
     }
     history->budget = settings->max_macs;
-    int patch = settings->weights.patch;
-    history->patch = cost_model_create(history->search->space, patch, patch, error);
+    history->patch = patch_cost(history->search, error);
     if (!history->patch) return false;
-    double least =
-        (double)shortest * step_macs(history, cost_smallest(history->patch, COST_MACS, NULL));
+    double least = (double)shortest *
+                   step_macs(history->search, cost_smallest(history->patch, COST_MACS, NULL));
     bool few = least > 0 && history->budget / least < MOST_TRIALS;
     history->capacity = few ? (int64_t)(history->budget / least) : MOST_TRIALS;
     return true;
@@ -157,7 +161,7 @@ double history_price(const struct history *history, const struct architecture *a
                      int64_t steps) {
     if (!history->patch) return (double)steps;
     double patch = cost_of(history->patch, architecture, false).macs;
-    return (double)steps * step_macs(history, patch) +
+    return (double)steps * step_macs(history->search, patch) +
            rating_macs(history->rating, architecture, true);
 }
 
@@ -171,4 +175,20 @@ double history_left(const struct history *history) {
 int64_t history_afford(const struct history *history, const struct architecture *architecture) {
     int64_t steps = history->search->spec->search.trial_steps;
     return history_price(history, architecture, steps) <= history_left(history) ? steps : 0;
+}
+
+bool history_mean_macs(const struct search *search, const struct rating *rating,
+                       bool has_statistics, double *step, double *rate, struct error *error) {
+    struct cost_model *patch = patch_cost(search, error);
+    if (!patch) return false;
+    struct architecture *architecture = architecture_create(search->space);
+    *step = *rate = 0;
+    for (int i = 0; i < MEAN_OVER; i++) {
+        constraint_draw(search, i, architecture);
+        *step += step_macs(search, cost_of(patch, architecture, false).macs) / MEAN_OVER;
+        *rate += rating_macs(rating, architecture, has_statistics) / MEAN_OVER;
+    }
+    architecture_free(architecture);
+    cost_model_free(patch);
+    return true;
 }

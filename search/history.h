@@ -70,6 +70,11 @@ double history_left(const struct history *history);
 /* search.trial_steps where that is left for the architecture, else 0: the search is at its end. */
 int64_t history_afford(const struct history *history, const struct architecture *architecture);
 
+/* What a step of training and a rating (`has_statistics`: of networks with batch norms) take in
+ * multiply-accumulates, on average over architectures drawn at random with the run's seed. */
+bool history_mean_macs(const struct search *search, const struct rating *rating,
+                       bool has_statistics, double *step, double *rate, struct error *error);
+
 /* How a strategy goes on: fills in the architecture of the trial `history->finished` and returns
  * its number of training steps; 0: there is no such trial. Depends on the seed and the history
  * alone. */

@@ -4,12 +4,14 @@
 #include "search/rating.h"
 #include "search/supernet.h"
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 struct single_path {
     struct supernet supernet;
     struct history history;
     proposer *propose;
+    struct rating rating;
     int64_t training; /* steps of it */
     struct architecture *architecture;
 };
@@ -19,14 +21,39 @@ static int64_t training_steps(const struct spec_search *settings) {
                                     : (int64_t)settings->epochs * settings->steps_per_epoch;
 }
 
+/* Shortens training and ratings alike where search.max_macs does not hold both, by what they take
+ * on average over architectures drawn at random. */
+static bool share_budget(struct search *search, int64_t *ratings, struct error *error) {
+    struct single_path *state = search->state;
+    double budget = search->spec->search.max_macs, step, rating;
+    if (budget <= 0) return true;
+    bool has_statistics = state->supernet.parameters->sizes[PARAMETER_STATE] > 0;
+    if (!history_mean_macs(search, &state->rating, has_statistics, &step, &rating, error))
+        return false;
+    double part = budget / ((double)state->training * step + (double)*ratings * rating);
+    if (part >= 1) return true;
+    state->training = (int64_t)fmax(1, floor(part * (double)state->training));
+    *ratings = (int64_t)fmax(1, floor(part * (double)*ratings));
+    double least = (double)state->training * step + (double)*ratings * rating;
+    return least <= budget ||
+           error_at(
+               error, ERROR_SPEC, spec_position(search->spec, "search.max_macs"),
+               "search.max_macs: %.4g multiply-accumulates are less than the %.4g of a step of "
+               "training and a rating; give more",
+               budget, step + rating);
+}
+
 bool single_path_create(struct search *search, proposer *propose, struct error *error) {
     struct single_path *state = search->state = memory_allocate(sizeof *state);
     const struct spec_search *settings = &search->spec->search;
-    history_create(&state->history, search, settings->ratings);
+    int64_t ratings = settings->ratings;
     state->propose = propose;
     state->training = training_steps(settings);
     state->architecture = architecture_create(search->space);
     if (!supernet_create(&state->supernet, search, &relaxation_uniform, error)) return false;
+    state->rating = rating_for(search, &state->supernet.weight_sampler, NULL);
+    if (!share_budget(search, &ratings, error)) return false;
+    history_create(&state->history, search, ratings);
     struct training_settings course = settings->weights;
     course.steps = (int)state->training;
     state->supernet.schedule = training_schedule(&course);
@@ -50,8 +77,9 @@ int64_t single_path_steps(const struct search *search) {
 
 static bool rate_next(struct search *search, struct loop_point *point, struct error *error) {
     struct single_path *state = search->state;
-    struct rating rating = rating_for(search, &state->supernet.weight_sampler, &point->macs);
+    struct rating rating = state->rating;
     struct evaluator_scores scores;
+    rating.macs = &point->macs;
     proposal_next(&state->history, state->propose, state->architecture);
     history_begin(&state->history, state->architecture, 0);
     if (!rating_with_supernet(&rating, state->architecture, state->supernet.parameters, &scores,

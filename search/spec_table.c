@@ -197,7 +197,8 @@ const struct spec_setting spec_settings[] = {
      "end the search after so many seconds; 0: no limit (a limit in seconds does not reproduce)"},
     {"search.max_macs", SPEC_REAL, AT(search.max_macs), 0, INFINITY, "0", NULL,
      "end the search after so many multiply-accumulates; 0: no limit. Black-box strategies train "
-     "as many architectures as it holds, whatever search.trials says"},
+     "as many architectures as it holds, whatever search.trials says; those of single paths shorten "
+     "training and ratings alike"},
     TRAINING("search", search.weights, "1e-3", "16", "32"),
 
     {"retrain.steps", SPEC_INTEGER, AT(retrain.steps), 1, LARGE, "2000", NULL, "training steps"},

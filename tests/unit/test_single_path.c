@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -117,6 +118,59 @@ static void evolution_rates_better_architectures_than_chance(void **state) {
     assert_true(mean[1] < mean[0]);
 }
 
+/* What a whole search takes, and how many of its steps were ratings. */
+static double spend(const struct strategy *strategy, const char *const *settings,
+                    int64_t *ratings) {
+    struct error error = {0};
+    struct search_setup setup;
+    double macs = 0;
+    *ratings = 0;
+    open_search(&setup, strategy, settings);
+    int64_t steps = strategy->steps(&setup.search);
+    double budget = setup.spec.search.max_macs;
+    for (int64_t step = 0; step < steps && (budget <= 0 || macs < budget); step++) {
+        struct loop_point point = {0};
+        json_t *fields = json_object();
+        char text[128];
+        search_setup_need(strategy->step(&setup.search, step, 1, &point, &error), &error);
+        strategy->describe(&setup.search, step, fields, text, sizeof text);
+        *ratings = json_integer_value(json_object_get(fields, "rated"));
+        json_decref(fields);
+        macs += point.macs;
+    }
+    close_search(&setup, strategy);
+    return macs;
+}
+
+/* A half of what the search asks for is enough for half the training and half the ratings; more
+ * than it asks for changes nothing. */
+static void a_budget_of_macs_is_shared_by_training_and_ratings(void **state) {
+    (void)state;
+    static const char *const free_settings[] = {SMALL, NULL};
+    int64_t ratings;
+    char budget[64];
+    const char *const settings[] = {SMALL, budget, NULL};
+    double whole = spend(&strategy_rs_ws, free_settings, &ratings);
+    assert_int_equal(ratings, RATINGS);
+    snprintf(budget, sizeof budget, "search.max_macs=%.9g", 0.5 * whole);
+    double spent = spend(&strategy_rs_ws, settings, &ratings);
+    assert_true(spent > 0.35 * whole && spent < 0.55 * whole);
+    assert_in_range(ratings, RATINGS / 2 - 1, RATINGS / 2);
+    snprintf(budget, sizeof budget, "search.max_macs=%.9g", 2 * whole);
+    assert_true(spend(&strategy_rs_ws, settings, &ratings) == whole);
+}
+
+static void a_budget_that_holds_no_rating_is_refused(void **state) {
+    (void)state;
+    static const char *const settings[] = {SMALL, "search.max_macs=1", NULL};
+    struct error error = {0};
+    struct search_setup setup;
+    search_setup_open(&setup, NULL, settings);
+    assert_false(strategy_spos.create(&setup.search, &error));
+    assert_non_null(strstr(error.text, "search.max_macs: 1 multiply-accumulates are less than"));
+    close_search(&setup, &strategy_spos);
+}
+
 static void a_search_that_rated_nothing_ends_with_a_sentence(void **state) {
     (void)state;
     static const char *const settings[] = {SMALL, NULL};
@@ -140,6 +194,8 @@ int main(void) {
         cmocka_unit_test(a_training_step_pays_for_one_path_alone),
         cmocka_unit_test(what_is_found_is_within_the_limit),
         cmocka_unit_test(evolution_rates_better_architectures_than_chance),
+        cmocka_unit_test(a_budget_of_macs_is_shared_by_training_and_ratings),
+        cmocka_unit_test(a_budget_that_holds_no_rating_is_refused),
         cmocka_unit_test(a_search_that_rated_nothing_ends_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
