@@ -14,9 +14,22 @@ static double step_macs(const struct search *search, double macs_of_patch) {
     return 3 * search->spec->search.weights.batch * macs_of_patch;
 }
 
-static struct cost_model *patch_cost(const struct search *search, struct error *error) {
+struct cost_model *history_patch_cost(const struct search *search, struct error *error) {
     int patch = search->spec->search.weights.patch;
     return cost_model_create(search->space, patch, patch, error);
+}
+
+void history_mean_macs(const struct rating *rating, const struct search *search,
+                       const struct cost_model *patch, bool has_statistics, double *step,
+                       double *rate) {
+    struct architecture *architecture = architecture_create(search->space);
+    *step = *rate = 0;
+    for (int i = 0; i < MEAN_OVER; i++) {
+        constraint_draw(search, i, architecture);
+        *step += step_macs(search, cost_of(patch, architecture, false).macs) / MEAN_OVER;
+        *rate += rating_macs(rating, architecture, has_statistics) / MEAN_OVER;
+    }
+    architecture_free(architecture);
 }
 
 static bool set_budget(struct history *history, int64_t shortest, struct error *error) {
@@ -24,15 +37,21 @@ static bool set_budget(struct history *history, int64_t shortest, struct error *
     if (settings->max_macs <= 0) {
         history->budget = (double)settings->trials * settings->trial_steps;
         history->capacity = (int64_t)(history->budget / (double)shortest);
+        history->expected = settings->trials;
         return true;
     }
     history->budget = settings->max_macs;
-    history->patch = patch_cost(history->search, error);
+    history->patch = history_patch_cost(history->search, error);
     if (!history->patch) return false;
     double least = (double)shortest *
                    step_macs(history->search, cost_smallest(history->patch, COST_MACS, NULL));
     bool few = least > 0 && history->budget / least < MOST_TRIALS;
     history->capacity = few ? (int64_t)(history->budget / least) : MOST_TRIALS;
+    double step, rate;
+    history_mean_macs(history->rating, history->search, history->patch, true, &step, &rate);
+    double price = settings->trial_steps * step + rate;
+    few = price > 0 && history->budget / price < (double)history->capacity;
+    history->expected = few ? (int64_t)(history->budget / price) : history->capacity;
     return true;
 }
 
@@ -49,8 +68,10 @@ static void allocate(struct history *history) {
 }
 
 void history_create(struct history *history, const struct search *search, int64_t capacity) {
-    *history =
-        (struct history){.search = search, .slots = search->slots->count, .capacity = capacity};
+    *history = (struct history){.search = search,
+                                .slots = search->slots->count,
+                                .capacity = capacity,
+                                .expected = capacity};
     allocate(history);
 }
 
@@ -175,20 +196,4 @@ double history_left(const struct history *history) {
 int64_t history_afford(const struct history *history, const struct architecture *architecture) {
     int64_t steps = history->search->spec->search.trial_steps;
     return history_price(history, architecture, steps) <= history_left(history) ? steps : 0;
-}
-
-bool history_mean_macs(const struct search *search, const struct rating *rating,
-                       bool has_statistics, double *step, double *rate, struct error *error) {
-    struct cost_model *patch = patch_cost(search, error);
-    if (!patch) return false;
-    struct architecture *architecture = architecture_create(search->space);
-    *step = *rate = 0;
-    for (int i = 0; i < MEAN_OVER; i++) {
-        constraint_draw(search, i, architecture);
-        *step += step_macs(search, cost_of(patch, architecture, false).macs) / MEAN_OVER;
-        *rate += rating_macs(rating, architecture, has_statistics) / MEAN_OVER;
-    }
-    architecture_free(architecture);
-    cost_model_free(patch);
-    return true;
 }

@@ -16,6 +16,8 @@ struct history {
     const struct search *search; /* borrowed */
     int slots;
     int64_t capacity; /* no search has more trials */
+    int64_t
+        expected; /* trials of search.trial_steps, or ratings, that the budget is likely to hold */
     int64_t finished; /* trials rated */
     /* Of each trial; of those not finished, the first three of the present one alone hold. */
     int64_t *entries; /* capacity x slots: the architectures */
@@ -71,9 +73,13 @@ double history_left(const struct history *history);
 int64_t history_afford(const struct history *history, const struct architecture *architecture);
 
 /* What a step of training and a rating (`has_statistics`: of networks with batch norms) take in
- * multiply-accumulates, on average over architectures drawn at random with the run's seed. */
-bool history_mean_macs(const struct search *search, const struct rating *rating,
-                       bool has_statistics, double *step, double *rate, struct error *error);
+ * multiply-accumulates, on average over architectures drawn at random with the run's seed.
+ * `patch`: the costs of a training patch. */
+void history_mean_macs(const struct rating *rating, const struct search *search,
+                       const struct cost_model *patch, bool has_statistics, double *step,
+                       double *rate);
+/* NULL on error. Free with cost_model_free. */
+struct cost_model *history_patch_cost(const struct search *search, struct error *error);
 
 /* How a strategy goes on: fills in the architecture of the trial `history->finished` and returns
  * its number of training steps; 0: there is no such trial. Depends on the seed and the history
@@ -104,8 +110,9 @@ void proposal_mutate_each(const struct history *history, struct random *random, 
 /* In each slot one parent's entry or the other's, with equal chances. */
 void proposal_cross(struct random *random, const struct architecture *other,
                     struct architecture *architecture);
-/* search.population, or `own` where the spec leaves it to the strategy. */
-int64_t proposal_population(const struct history *history, int64_t own);
+/* search.population, or where the spec leaves it to the strategy, one in so many (`part`) of the
+ * expected trials, at least 4 and at most `most`: a budget of any size then has generations. */
+int64_t proposal_population(const struct history *history, int64_t part, int64_t most);
 /* The next of an evolution: random architectures until there are so many, then what `child` makes
  * of them. Returns its steps, as history_next does. */
 int64_t proposal_evolve(const struct history *history, int64_t population, proposer *child,

@@ -2,7 +2,7 @@
 #include "search/history.h"
 
 /* A small space may be exhausted: then one is rated again. */
-enum { ATTEMPTS = 200 };
+enum { ATTEMPTS = 200, LEAST_POPULATION = 4 };
 
 struct random proposal_numbers(const struct history *history, int attempt) {
     const struct search *search = history->search;
@@ -65,9 +65,11 @@ void proposal_cross(struct random *random, const struct architecture *other,
         if (random_below(random, 2)) architecture->entries[s] = other->entries[s];
 }
 
-int64_t proposal_population(const struct history *history, int64_t own) {
+int64_t proposal_population(const struct history *history, int64_t part, int64_t most) {
     int wanted = history->search->spec->search.population;
-    return wanted > 0 ? wanted : own;
+    if (wanted > 0) return wanted;
+    int64_t own = history->expected / part;
+    return own < LEAST_POPULATION ? LEAST_POPULATION : own < most ? own : most;
 }
 
 int64_t proposal_evolve(const struct history *history, int64_t population, proposer *child,

@@ -28,8 +28,10 @@ static bool share_budget(struct search *search, int64_t *ratings, struct error *
     double budget = search->spec->search.max_macs, step, rating;
     if (budget <= 0) return true;
     bool has_statistics = state->supernet.parameters->sizes[PARAMETER_STATE] > 0;
-    if (!history_mean_macs(search, &state->rating, has_statistics, &step, &rating, error))
-        return false;
+    struct cost_model *patch = history_patch_cost(search, error);
+    if (!patch) return false;
+    history_mean_macs(&state->rating, search, patch, has_statistics, &step, &rating);
+    cost_model_free(patch);
     double part = budget / ((double)state->training * step + (double)*ratings * rating);
     if (part >= 1) return true;
     state->training = (int64_t)fmax(1, floor(part * (double)state->training));

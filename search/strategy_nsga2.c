@@ -9,9 +9,13 @@
 #include "search/trials.h"
 #include <stdlib.h>
 
-/* Where the spec leaves it to the strategy; the rate of crossover is the paper's. */
-enum { POPULATION = 8 };
+/* Ten generations, or more of the paper's 100; the rate of crossover is the paper's. */
+enum { GENERATIONS = 10, LARGEST_POPULATION = 100 };
 static const double crossover_rate = 0.9;
+
+static int64_t population_of(const struct history *history) {
+    return proposal_population(history, GENERATIONS, LARGEST_POPULATION);
+}
 
 struct member {
     int64_t trial;
@@ -70,7 +74,7 @@ static int64_t choose_parent(const struct member *parents, int64_t population,
 
 static void propose_child(const struct history *history, struct random *random,
                           struct architecture *architecture) {
-    int64_t population = proposal_population(history, POPULATION);
+    int64_t population = population_of(history);
     struct member *members = memory_allocate(2 * (size_t)population * sizeof *members);
     struct architecture *other = architecture_create(history->search->space);
     find_parents(history, population, members);
@@ -83,8 +87,7 @@ static void propose_child(const struct history *history, struct random *random,
 }
 
 static int64_t next(const struct history *history, struct architecture *architecture) {
-    return proposal_evolve(history, proposal_population(history, POPULATION), propose_child,
-                           architecture);
+    return proposal_evolve(history, population_of(history), propose_child, architecture);
 }
 
 static bool create(struct search *search, struct error *error) {

@@ -8,13 +8,11 @@
 /* The paper has 20 generations of 50; with fewer ratings there are 10 generations. The best fifth
  * of so many, at most 10 of all rated so far, are parents, and each slot of a mutant is drawn again
  * with this probability. */
-enum { LARGEST_POPULATION = 50, LEAST_POPULATION = 4, GENERATIONS = 10, MOST_PARENTS = 10 };
+enum { LARGEST_POPULATION = 50, GENERATIONS = 10, MOST_PARENTS = 10 };
 #define MUTATION 0.1
 
 static int64_t population_of(const struct history *history) {
-    int64_t own = history->capacity / GENERATIONS;
-    if (own > LARGEST_POPULATION) own = LARGEST_POPULATION;
-    return proposal_population(history, own < LEAST_POPULATION ? LEAST_POPULATION : own);
+    return proposal_population(history, GENERATIONS, LARGEST_POPULATION);
 }
 
 /* The best of the first `count` trials, best first; returns how many. */

@@ -62,11 +62,11 @@ static const char *const common[] = {
 /* Strategies that train a supernet of the smallest space. */
 #define SUPERNET "let.width=16", "data.train_count=512", "search.cost_penalty=2e-4"
 
-/* Strategies that train architectures of it alone: 60 of the 4096. Trials are long enough that the
- * teacher's choices are rated best, and its neighbours, with one other choice, worse. */
+/* Strategies that train architectures of it alone, some of the 4096. Trials are long enough that
+ * the teacher's choices are rated best, and its neighbours, with one other choice, worse. */
 #define BLACK_BOX                                                                                  \
-    "let.width=16", "search.trials=60", "search.trial_steps=150", "search.learning_rate=2e-2",     \
-        "search.cost_penalty=1e-4"
+    "let.width=16", "search.batch=4", "search.trial_steps=150", "search.loss=charbonnier",         \
+        "search.learning_rate=2e-2", "search.cost_penalty=1e-4"
 
 /* Spaces of real blocks: mixtures are drawn (drnas), as the weights of blocks that are always mixed
  * in the same shares make up for each other. */
@@ -152,27 +152,27 @@ static const struct row rows[] = {
      .space = "planted",
      .strategy = "local_search",
      .least_share = 0.9,
-     .settings = {BLACK_BOX}},
+     .settings = {BLACK_BOX, "search.trials=60"}},
     {.name = "nsga2",
      .space = "planted",
      .strategy = "nsga2",
      .least_share = 0.5,
-     .settings = {BLACK_BOX}},
+     .settings = {BLACK_BOX, "search.trials=100"}},
     {.name = "regularized_evolution",
      .space = "planted",
      .strategy = "regularized_evolution",
      .least_share = 0.6,
-     .settings = {BLACK_BOX}},
+     .settings = {BLACK_BOX, "search.trials=80"}},
     {.name = "successive_halving",
      .space = "planted",
      .strategy = "successive_halving",
      .least_share = 0.4,
-     .settings = {BLACK_BOX}},
+     .settings = {BLACK_BOX, "search.trials=150", "search.rounds=2", "search.halving=6"}},
     {.name = "random",
      .space = "planted",
      .strategy = "random",
      .least_share = 0.35,
-     .settings = {BLACK_BOX}},
+     .settings = {BLACK_BOX, "search.trials=60"}},
     /* A block is seen through a sum with its input: what is emphasized makes it a large part of
      * that. */
     {.name = "hybrid",

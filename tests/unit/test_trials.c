@@ -240,6 +240,34 @@ static void a_small_tournament_chooses_others_than_the_best_too(void **state) {
     assert_true(of_others > 10);
 }
 
+/* Whether each trial from `first` on differs in one slot from one of so many before it. */
+static bool all_are_children(const struct course *course, int64_t first, int64_t population) {
+    for (int64_t t = first; t < course->count; t++) {
+        bool is_child = false;
+        for (int64_t i = t - population; i < t; i++)
+            is_child |= differences(course, t, i) == 1;
+        if (!is_child) return false;
+    }
+    return true;
+}
+
+/* Small budgets, in trials and in multiply-accumulates, and a large one. */
+static void an_evolutions_population_suits_its_budget(void **state) {
+    (void)state;
+    static const char *const few[] = {"search.trials=8", NULL};
+    static const char *const macs[] = {"search.max_macs=3e7", "search.trials=1000",
+                                       "search.trial_steps=9", NULL};
+    static const char *const many[] = {"search.trials=60", NULL};
+    static struct course course;
+    run("regularized_evolution", few, &course);
+    assert_true(all_are_children(&course, 4, 4));
+    run("regularized_evolution", macs, &course);
+    assert_in_range(course.count, 9, 19);
+    assert_true(all_are_children(&course, 4, 4));
+    run("regularized_evolution", many, &course);
+    assert_true(all_are_children(&course, 12, 12) && !all_are_children(&course, 4, 4));
+}
+
 static void rounds_of_successive_halving_share_the_budget(void **state) {
     (void)state;
     /* 8 x 9 = 72 steps in three rounds: 24 of 1 step, 8 of 3 steps, 2 of 9. */
@@ -408,6 +436,7 @@ int main(void) {
         cmocka_unit_test(a_local_search_moves_to_the_best_neighbour_when_all_are_rated),
         cmocka_unit_test(evolution_mutates_the_best_of_the_last_population),
         cmocka_unit_test(a_small_tournament_chooses_others_than_the_best_too),
+        cmocka_unit_test(an_evolutions_population_suits_its_budget),
         cmocka_unit_test(rounds_of_successive_halving_share_the_budget),
         cmocka_unit_test(rounds_of_less_than_a_step_are_left_out),
         cmocka_unit_test(nsga2_covers_more_of_the_front_than_random_search),
