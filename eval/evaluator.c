@@ -50,7 +50,8 @@ static bool prepare(struct evaluator *evaluator, int height, int width, struct e
                                       .height = height,
                                       .width = width,
                                       .precision = evaluator->precision,
-                                      .architecture = evaluator->architecture};
+                                      .architecture = evaluator->architecture,
+                                      .alpha_is_mixture = evaluator->alpha_is_mixture};
     evaluator->network = network_build(evaluator->space, evaluator->parameters, &options, error);
     if (!evaluator->network) return false;
     graph_mark_output(evaluator->network->graph, evaluator->network->output);

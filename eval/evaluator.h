@@ -20,10 +20,12 @@ struct evaluator {
     /* Pictures by the integer engine (eval/integer_engine.h) instead of the simulation in float;
      * for NETWORK_QUANTIZED. Compiled with the first picture. */
     bool integers;
+    bool alpha_is_mixture; /* of a supernet: see struct network_options */
     struct evaluator_integers *compiled;
 };
 
-/* Borrows everything; parameters must hold what the network needs. `integers` may be set then. */
+/* Borrows everything; parameters must hold what the network needs. `integers` and
+ * `alpha_is_mixture` may be set then. */
 struct evaluator evaluator_create(const struct space *space,
                                   const struct architecture *architecture,
                                   struct parameters *parameters, enum network_precision precision);

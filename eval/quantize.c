@@ -335,17 +335,3 @@ bool quantize_recalibrate_network(const struct space *space, const struct networ
     observation_free(&observation);
     return ok;
 }
-
-bool quantize_recalibrate_statistics(const struct space *space,
-                                     const struct architecture *architecture,
-                                     struct parameters *parameters,
-                                     enum network_precision precision,
-                                     const struct sampler *sampler, int batch, int batches,
-                                     struct error *error) {
-    struct network_options options = {.batch = batch,
-                                      .height = sampler->spec.patch,
-                                      .width = sampler->spec.patch,
-                                      .precision = precision,
-                                      .architecture = architecture};
-    return quantize_recalibrate_network(space, &options, parameters, sampler, batches, error);
-}

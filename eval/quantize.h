@@ -56,16 +56,9 @@ struct parameters *quantize_prepare(const struct space *space,
 bool quantize_calibrate_activations(const struct network *network, const struct sampler *sampler,
                                     int batches, struct error *error);
 
-/* Recomputes batch-norm statistics: the mean over `batches` training batches takes the place of
- * what was there; nothing for networks without. */
-bool quantize_recalibrate_statistics(const struct space *space,
-                                     const struct architecture *architecture,
-                                     struct parameters *parameters,
-                                     enum network_precision precision,
-                                     const struct sampler *sampler, int batch, int batches,
-                                     struct error *error);
-/* The same of a network in training, with its options (architecture, precision, quantizers, batch).
- */
+/* Recomputes batch-norm statistics of a network with these options (architecture, precision,
+ * quantizers, batch): the mean over `batches` training batches takes the place of what was there;
+ * nothing for networks without. */
 bool quantize_recalibrate_network(const struct space *space, const struct network_options *options,
                                   struct parameters *parameters, const struct sampler *sampler,
                                   int batches, struct error *error);

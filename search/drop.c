@@ -39,6 +39,7 @@ bool drop_measure(const struct search *search, const struct architecture *archit
     struct rating rating = {.space = search->space,
                             .valid = &crops,
                             .sampler = &sampler,
+                            .mixture = strategy_find(spec->search.strategy)->mixture,
                             .batch = 1,
                             .batches = spec->calibration_batches * spec->search.weights.batch};
     struct evaluator_scores mixed, alone;

@@ -12,8 +12,9 @@ int drop_side(const struct spec *spec);
 /* Mean PSNR on Y, dB, in 32 bits, with the same weights and with batch-norm statistics recomputed
  * for each of both. */
 struct drop {
-    double supernet; /* every slot mixed by the softmax of its logits */
-    double derived;  /* the architecture alone */
+    double
+        supernet;   /* every slot mixed as the strategy mixes it (drawn: by the softmax of alpha) */
+    double derived; /* the architecture alone */
 };
 
 /* On the middle of each validation image. `supernet` has weights and logits; nothing is changed. */

@@ -1,6 +1,9 @@
 #include "search/rating.h"
+#include "core/memory.h"
 #include "eval/quantization.h"
 #include "search/quantize_spec.h"
+#include <stdio.h>
+#include <string.h>
 
 struct rating rating_for(const struct search *search, const struct sampler *sampler, double *macs) {
     const struct spec *spec = search->spec;
@@ -48,8 +51,14 @@ static struct parameters *calibrated(const struct rating *rating,
 
 bool rating_of(const struct rating *rating, const struct architecture *architecture,
                struct parameters *weights, struct evaluator_scores *scores, struct error *error) {
-    if (!quantize_recalibrate_statistics(rating->space, architecture, weights, NETWORK_FLOAT,
-                                         rating->sampler, rating->batch, rating->batches, error))
+    struct network_options options = {.batch = rating->batch,
+                                      .height = rating->sampler->spec.patch,
+                                      .width = rating->sampler->spec.patch,
+                                      .precision = NETWORK_FLOAT,
+                                      .architecture = architecture,
+                                      .alpha_is_mixture = !architecture && rating->mixture};
+    if (!quantize_recalibrate_network(rating->space, &options, weights, rating->sampler,
+                                      rating->batches, error))
         return false;
     struct parameters *quantized = NULL;
     if (rating->quantized) {
@@ -59,12 +68,35 @@ bool rating_of(const struct rating *rating, const struct architecture *architect
     struct evaluator evaluator =
         evaluator_create(rating->space, architecture, quantized ? quantized : weights,
                          quantized ? NETWORK_QUANTIZED : NETWORK_FLOAT);
+    evaluator.alpha_is_mixture = options.alpha_is_mixture;
     bool ok = evaluator_validate(&evaluator, rating->valid, rating->images, scores, error);
     evaluator_free(&evaluator);
     if (quantized) parameters_free(quantized);
     if (rating->macs)
         *rating->macs += rating_macs(rating, architecture, weights->sizes[PARAMETER_STATE] > 0);
     return ok;
+}
+
+/* Puts each slot's mixture weights in the place of its logits. */
+static bool mix_alpha(const struct rating *rating, struct parameters *weights,
+                      struct error *error) {
+    const struct slots *slots = space_slots(rating->space, error);
+    if (!slots) return false;
+    for (int s = 0; s < slots->count; s++) {
+        const struct slot *slot = &slots->items[s];
+        size_t bytes = (size_t)slot->entry_count * sizeof(float);
+        struct relaxation_draw draw = {.slot = s, .choices = slot};
+        char name[PARAMETER_NAME_BYTES];
+        snprintf(name, sizeof name, "%s.alpha", slot->name);
+        int index = parameters_find(weights, name);
+        if (index < 0) continue; /* nothing is chosen in it */
+        float *alpha = parameter_values(weights, index);
+        float *logits = memory_allocate(bytes);
+        memcpy(logits, alpha, bytes);
+        rating->mixture->sample(&draw, logits, slot->entry_count, alpha);
+        memory_free(logits);
+    }
+    return true;
 }
 
 bool rating_with_supernet(const struct rating *rating, const struct architecture *architecture,
@@ -75,7 +107,8 @@ bool rating_with_supernet(const struct rating *rating, const struct architecture
         derived_parameters(rating->space, architecture, NETWORK_FLOAT, 0, error);
     if (!weights) return false;
     parameters_copy(weights, supernet);
-    bool ok = rating_of(rating, architecture, weights, scores, error);
+    bool ok = (architecture || !rating->mixture || mix_alpha(rating, weights, error)) &&
+              rating_of(rating, architecture, weights, scores, error);
     parameters_free(weights);
     return ok;
 }

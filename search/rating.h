@@ -4,6 +4,7 @@
 
 #include "eval/evaluator.h"
 #include "eval/quantize.h"
+#include "search/relaxation.h"
 #include "search/strategy.h"
 
 /* How to rate; all borrowed. */
@@ -14,6 +15,7 @@ struct rating {
     /* Training batches that batch-norm statistics and activation quantizers are calibrated on. */
     const struct sampler *sampler;
     int batch, batches;
+    const struct relaxation *mixture; /* of the supernet itself; NULL: the softmax of its logits */
     bool quantized; /* in the architecture's bits, by calibration alone; else in 32 bits */
     struct quantize_settings quantization;
     const struct cost_model *cost; /* for rating_macs; may be NULL where they are not counted */
@@ -32,7 +34,7 @@ double rating_macs(const struct rating *rating, const struct architecture *archi
 bool rating_of(const struct rating *rating, const struct architecture *architecture,
                struct parameters *weights, struct evaluator_scores *scores, struct error *error);
 /* The same with a copy of what `supernet` has of the architecture's weights. `architecture` NULL:
- * the supernet itself, mixed by the softmax of its logits; not quantized then. */
+ * the supernet itself, mixed as `mixture` says; not quantized then. */
 bool rating_with_supernet(const struct rating *rating, const struct architecture *architecture,
                           const struct parameters *supernet, struct evaluator_scores *scores,
                           struct error *error);

@@ -15,6 +15,8 @@
 #include "spaces/cost.h"
 
 /* What every strategy works with; borrowed but for `state`. */
+struct relaxation;
+
 struct search {
     const struct spec *spec;
     const struct space *space;
@@ -52,6 +54,9 @@ struct strategy {
     /* Its supernet mixes a part of the channels (search.channel_parts), so that no derived network
      * has its weights. */
     bool mixes_part;
+    /* What its supernet mixes by where that is not the softmax of alpha, nor drawn (then the
+     * softmax is the mean or the limit of the draws); NULL: it is. */
+    const struct relaxation *mixture;
     /* It trains architectures alone, one after another, as many as a budget in MACs holds. */
     bool trains_alone;
     /* Adds what it found besides to the fields of the event "derived" and to the run folder (NULL:

@@ -14,5 +14,6 @@ const struct strategy strategy_sharp_darts = {
     .summary = "candidates weighted by 1 - max p + p (Max-W)",
     .source = "sharpDARTS, arXiv 1903.09900 (2019)",
     .create = sharp_darts_create,
+    .mixture = &relaxation_max_weight,
     DIFFERENTIABLE_STRATEGY,
 };

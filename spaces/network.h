@@ -50,6 +50,8 @@ struct network_options {
      * logits: whoever runs it fills them before each forward pass, and gets their gradients with
      * WANT_INPUTS. */
     bool given_probabilities;
+    /* Supernet: what alpha has are the probabilities themselves instead of their logits. */
+    bool alpha_is_mixture;
     /* Supernet: only one in so many of the channels goes through the candidates of a choice among
      * operations, where these keep the shape of their input and its channels can be divided by it;
      * the others pass by (ops/op_join_part.c). Widths within such candidates are divided by it too,

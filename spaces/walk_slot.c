@@ -141,6 +141,8 @@ int walk_probabilities(struct walk *walk, const struct step *step, int slot) {
     int value;
     if (network->options.given_probabilities) {
         value = graph_input(network->graph, values, wanted.shape, true);
+    } else if (network->options.alpha_is_mixture) {
+        value = graph_parameter(network->graph, alpha);
     } else {
         int logits = graph_parameter(network->graph, alpha);
         /* Whatever branches are switched off, another place of a tied slot may need it. */

@@ -2,6 +2,7 @@
 #include "core/memory.h"
 #include "eval/quantize.h"
 #include "search/drop.h"
+#include "search/rating.h"
 #include "search/supernet.h"
 #include "tests/support/search_setup.h"
 #include <math.h>
@@ -14,11 +15,16 @@
 
 #include <cmocka.h>
 
-static const char *const settings[] = {"space=quantnas_small",  "scale=2",
-                                       "data.train_count=4",    "data.train_size=96",
-                                       "data.valid_count=3",    "data.valid_size=96",
-                                       "search.batch=2",        "search.patch=16",
-                                       "quantize.calibration_batches=2", NULL};
+static const char *const settings[] = {"space=quantnas_small",
+                                       "scale=2",
+                                       "data.train_count=4",
+                                       "data.train_size=96",
+                                       "data.valid_count=3",
+                                       "data.valid_size=96",
+                                       "search.batch=2",
+                                       "search.patch=16",
+                                       "quantize.calibration_batches=2",
+                                       NULL};
 
 struct fixture {
     struct search_setup setup;
@@ -86,6 +92,55 @@ static void a_mixture_is_another_network_than_its_choice(void **state) {
     assert_true(fabs(drop.supernet - drop.derived) > 0.01);
 }
 
+/* A mixture that is given must be what the slots compute with: the softmax, given, is the softmax.
+ */
+static void sample_softmax(const struct relaxation_draw *draw, const float *alpha, int count,
+                           float *p) {
+    double sum = 0;
+    (void)draw;
+    for (int i = 0; i < count; i++)
+        sum += exp((double)alpha[i]);
+    for (int i = 0; i < count; i++)
+        p[i] = (float)(exp((double)alpha[i]) / sum);
+}
+
+static double rate_mixed(struct fixture *f, const struct relaxation *mixture) {
+    struct error error = {0};
+    struct evaluator_scores scores;
+    struct sampler_spec sampling = {.patch = 16, .half = SAMPLER_ALL, .range = 1};
+    struct sampler sampler;
+    search_setup_need(sampler_create(&f->setup.train, &sampling, &sampler, &error), &error);
+    struct rating rating = {.space = f->setup.space,
+                            .valid = &f->setup.valid,
+                            .sampler = &sampler,
+                            .batch = 2,
+                            .batches = 2,
+                            .mixture = mixture};
+    search_setup_need(rating_with_supernet(&rating, NULL, f->supernet, &scores, &error), &error);
+    sampler_free(&sampler);
+    return scores.psnr_y;
+}
+
+static void a_mixture_that_is_given_takes_the_place_of_the_softmax(void **state) {
+    static const struct relaxation softmax = {.sample = sample_softmax};
+    set_logits(*state, 1);
+    double own = rate_mixed(*state, NULL);
+    assert_true(fabs(rate_mixed(*state, &softmax) - own) < 1e-3);
+    assert_true(fabs(rate_mixed(*state, &relaxation_max_weight) - own) > 0.01);
+}
+
+/* Max-W weights all candidates nearly 1 where no slot has decided, and one alone where all have. */
+static void sharp_darts_is_measured_with_its_own_mixture(void **state) {
+    struct fixture *f = *state;
+    set_logits(f, 1);
+    double softmax = measure(f).supernet;
+    f->setup.spec.search.strategy = "sharp_darts";
+    assert_true(fabs(measure(f).supernet - softmax) > 0.01);
+    set_logits(f, 60);
+    struct drop drop = measure(f);
+    assert_true(fabs(drop.supernet - drop.derived) < 1e-3);
+}
+
 static void the_supernet_stays_as_it_was(void **state) {
     struct fixture *f = *state;
     set_logits(f, 1);
@@ -103,6 +158,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(nothing_is_lost_where_every_slot_has_decided, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_mixture_is_another_network_than_its_choice, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_mixture_that_is_given_takes_the_place_of_the_softmax,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sharp_darts_is_measured_with_its_own_mixture, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_supernet_stays_as_it_was, set_up, tear_down),
     };

@@ -329,8 +329,10 @@ static void statistics_are_recomputed_only_where_there_are_any(void **state) {
         memcpy(before, parameters->values[PARAMETER_WEIGHT], weights * sizeof *before);
         if (states)
             memcpy(before + weights, parameters->values[PARAMETER_STATE], states * sizeof *before);
-        assert_true(quantize_recalibrate_statistics(work.setup.space, work.architecture, parameters,
-                                                    NETWORK_FLOAT, &work.sampler, 2, 5, &error));
+        struct network_options options = {
+            .batch = 2, .height = 24, .width = 24, .architecture = work.architecture};
+        assert_true(quantize_recalibrate_network(work.setup.space, &options, parameters,
+                                                 &work.sampler, 5, &error));
         assert_memory_equal(before, parameters->values[PARAMETER_WEIGHT], weights * sizeof *before);
         bool same = !states || memcmp(before + weights, parameters->values[PARAMETER_STATE],
                                       states * sizeof *before) == 0;
@@ -360,8 +362,8 @@ static void recomputed_statistics_are_those_of_the_data(void **state) {
     graph_mark_output(network->graph, network->output);
     struct plan *plan = plan_create(network->graph, (struct plan_options){0}, &error);
     search_setup_need(plan != NULL, &error);
-    assert_true(quantize_recalibrate_statistics(work.setup.space, work.architecture, work.trained,
-                                                NETWORK_FLOAT, &work.sampler, 2, 20, &error));
+    assert_true(quantize_recalibrate_network(work.setup.space, &options, work.trained,
+                                             &work.sampler, 20, &error));
     struct shape shape = network->graph->values[input].shape;
     float *high = memory_allocate(2 * 48 * 48 * 3 * sizeof *high);
     double mean = 0, square = 0;
