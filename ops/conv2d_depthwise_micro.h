@@ -6,7 +6,7 @@
  *
  * The input is read where it lies. What a block would read outside of the image or of the part is
  * skipped, by one comparison for each of its rows and columns: borders need neither code nor a copy
- * of their own.
+ * of their own. Blocks of a gradient that lie `inside` (a literal again) compare no columns.
  */
 #include "ops/conv2d_depthwise_part.h"
 #include "ops/kernel_simd.h"
@@ -119,58 +119,76 @@ SIMD_INLINE void MICRO_NAME(depthwise_any_)(const struct depthwise_output *o, in
 SIMD_INLINE void
 MICRO_NAME(depthwise_gradient_)(const struct depthwise_gradient *g, int y, int x, size_t channel,
                                 MICRO_VECTOR values[DEPTHWISE_MAX_ROWS][DEPTHWISE_MAX_PIXELS],
-                                const int rows, const int pixels) {
+                                const int rows, const int pixels, const bool inside) {
     const float *row =
         g->view.pixels + (size_t)y * g->view.row_pitch + (size_t)x * g->view.pitch + channel;
     const size_t pitch = g->view.pitch;
-    const bool is_whole = y + rows <= g->rows && x + pixels <= g->columns;
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++, row += g->view.row_pitch)
 #pragma GCC unroll 8
         for (int p = 0; p < pixels; p++)
-            if (is_whole || (y + r < g->rows && x + p < g->columns))
+            if (inside || (y + r < g->rows && x + p < g->columns))
                 values[r][p] = MICRO_LOAD(row + (size_t)p * pitch);
             else
                 values[r][p] = (MICRO_VECTOR){0};
 }
 
-/* What `rows` rows of the gradient from (y, x) on, as far as column `end`, give tap rows `first` to
- * `first + taps - 1` of a square kernel of stride 1 without dilation. */
-SIMD_INLINE void MICRO_NAME(depthwise_sum_rows_)(const struct depthwise_gradient *g, int y, int x,
-                                                 int end, size_t channel, const int first,
-                                                 const int taps, const int rows, const int pixels,
-                                                 const int kernel) {
+/* What the block at (y, x) of the gradient gives tap rows `first` to `first + taps - 1` of a square
+ * kernel of stride 1 without dilation, and the bias. */
+SIMD_INLINE void
+MICRO_NAME(depthwise_sum_block_)(const struct depthwise_gradient *g, int y, int x, size_t channel,
+                                 MICRO_VECTOR sums[DEPTHWISE_MAX_KERNEL][DEPTHWISE_MAX_KERNEL],
+                                 MICRO_VECTOR *bias, const int first, const int taps,
+                                 const int rows, const int pixels, const int kernel,
+                                 const bool inside) {
     const struct depthwise_input *in = &g->input;
+    MICRO_VECTOR values[DEPTHWISE_MAX_ROWS][DEPTHWISE_MAX_PIXELS];
+    MICRO_NAME(depthwise_gradient_)(g, y, x, channel, values, rows, pixels, inside);
+#pragma GCC unroll 8
+    for (int r = 0; first == 0 && r < rows; r++)
+#pragma GCC unroll 8
+        for (int p = 0; p < pixels; p++)
+            *bias += values[r][p];
+#pragma GCC unroll 16
+    for (int j = first; j < first + rows + taps - 1; j++) {
+        if (!depthwise_has_row(in, y + j)) continue;
+        const float *row = inside ? depthwise_pixel(in, y + j, x, channel) : NULL;
+#pragma GCC unroll 16
+        for (int i = 0; i < pixels + kernel - 1; i++) {
+            if (!inside && !depthwise_has_column(in, x + i)) continue;
+            MICRO_VECTOR value = MICRO_LOAD(inside ? row + (size_t)i * in->view.pitch
+                                                   : depthwise_pixel(in, y + j, x + i, channel));
+            SIMD_KEEP(value);
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++)
+#pragma GCC unroll 8
+                for (int k = 0; k < kernel; k++)
+                    if (j - first - r >= 0 && j - first - r < taps && i - k >= 0 && i - k < pixels)
+                        sums[j - first - r][k] += value * values[r][i - k];
+        }
+    }
+}
+
+/* What `rows` rows of the gradient from row `y` on give these tap rows. */
+SIMD_INLINE void MICRO_NAME(depthwise_sum_rows_)(const struct depthwise_gradient *g, int y,
+                                                 size_t channel, const int first, const int taps,
+                                                 const int rows, const int pixels,
+                                                 const int kernel) {
     float *to = g->sums + channel * (size_t)(kernel * kernel) + first * kernel * MICRO_LANES;
-    MICRO_VECTOR sums[DEPTHWISE_MAX_KERNEL][DEPTHWISE_MAX_KERNEL];
+    MICRO_VECTOR sums[DEPTHWISE_MAX_KERNEL][DEPTHWISE_MAX_KERNEL], bias = {0};
 #pragma GCC unroll 8
     for (int t = 0; t < taps; t++)
 #pragma GCC unroll 8
         for (int k = 0; k < kernel; k++)
             sums[t][k] = MICRO_LOAD(to + (t * kernel + k) * MICRO_LANES);
-    const unsigned right = (unsigned)in->right;
-    const size_t pitch = in->view.pitch;
-    for (; x < end; x += pixels) {
-        const int left = in->left + x;
-        MICRO_VECTOR values[DEPTHWISE_MAX_ROWS][DEPTHWISE_MAX_PIXELS];
-        MICRO_NAME(depthwise_gradient_)(g, y, x, channel, values, rows, pixels);
-        if (first == 0) depthwise_prefetch(g, y + rows, x, channel, rows, pixels);
-#pragma GCC unroll 16
-        for (int j = 0; j < rows + taps - 1; j++) {
-            const float *row = depthwise_row(in, in->top + y + first + j, channel);
-            if (!row) continue;
-#pragma GCC unroll 16
-            for (int i = 0; i < pixels + kernel - 1; i++) {
-                if ((unsigned)(left + i) >= right) continue;
-                MICRO_VECTOR value = MICRO_LOAD(row + (size_t)(left + i - in->view.left) * pitch);
-                SIMD_KEEP(value);
-#pragma GCC unroll 8
-                for (int r = 0; r < rows; r++)
-#pragma GCC unroll 8
-                    for (int k = 0; k < kernel; k++)
-                        if (j - r >= 0 && j - r < taps && i - k >= 0 && i - k < pixels)
-                            sums[j - r][k] += value * values[r][i - k];
-            }
+    for (int x = 0; x < g->columns; x += pixels) {
+        if (first == 0) depthwise_prefetch(g, y + rows, x, channel, rows, pixels, kernel);
+        if (y + rows <= g->rows && depthwise_has_columns(&g->input, x, pixels + kernel - 1)) {
+            MICRO_NAME(depthwise_sum_block_)
+            (g, y, x, channel, sums, &bias, first, taps, rows, pixels, kernel, true);
+        } else {
+            MICRO_NAME(depthwise_sum_block_)
+            (g, y, x, channel, sums, &bias, first, taps, rows, pixels, kernel, false);
         }
     }
 #pragma GCC unroll 8
@@ -178,46 +196,22 @@ SIMD_INLINE void MICRO_NAME(depthwise_sum_rows_)(const struct depthwise_gradient
 #pragma GCC unroll 8
         for (int k = 0; k < kernel; k++)
             MICRO_STORE(to + (t * kernel + k) * MICRO_LANES, sums[t][k]);
-}
-
-/* The bias's share of `rows` rows of the gradient. */
-SIMD_INLINE void MICRO_NAME(depthwise_sum_bias_)(const struct depthwise_gradient *g, int y, int x,
-                                                 int end, size_t channel, const int rows) {
-    MICRO_VECTOR sums[DEPTHWISE_MAX_ROWS];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-        sums[r] = (MICRO_VECTOR){0};
-    for (; x < end; x++) {
-        const float *pixel =
-            g->view.pixels + (size_t)y * g->view.row_pitch + (size_t)x * g->view.pitch + channel;
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++)
-            if (y + r < g->rows) sums[r] += MICRO_LOAD(pixel + (size_t)r * g->view.row_pitch);
-    }
-    MICRO_VECTOR bias = MICRO_LOAD(g->bias + channel);
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-        bias += sums[r];
-    MICRO_STORE(g->bias + channel, bias);
+    if (first == 0) MICRO_STORE(g->bias + channel, MICRO_LOAD(g->bias + channel) + bias);
 }
 
 /* All tap rows, `taps` of them at once. */
-SIMD_INLINE void MICRO_NAME(depthwise_sum_square_)(const struct depthwise_gradient *g, int y, int x,
-                                                   int end, size_t channel, const int taps,
-                                                   const int rows, const int pixels,
-                                                   const int kernel) {
+SIMD_INLINE void MICRO_NAME(depthwise_sum_square_)(const struct depthwise_gradient *g, int y,
+                                                   size_t channel, const int taps, const int rows,
+                                                   const int pixels, const int kernel) {
 #pragma GCC unroll 8
     for (int first = 0; first < kernel; first += taps)
         MICRO_NAME(depthwise_sum_rows_)
-    (g, y, x, end, channel, first, kernel - first < taps ? kernel - first : taps, rows, pixels,
-     kernel);
-    if (g->bias) MICRO_NAME(depthwise_sum_bias_)(g, y, x, end, channel, rows);
+    (g, y, channel, first, kernel - first < taps ? kernel - first : taps, rows, pixels, kernel);
 }
 
-/* What columns `begin` to `end - 1` of row `y` of the gradient give every tap of any kernel, stride
- * and dilation. */
+/* What row `y` of the gradient gives every tap of any kernel, stride and dilation. */
 SIMD_INLINE void MICRO_NAME(depthwise_sum_any_)(const struct depthwise_gradient *g, int y,
-                                                int begin, int end, size_t channel) {
+                                                size_t channel) {
     const struct depthwise_input *in = &g->input;
     const float *gradient = g->view.pixels + (size_t)y * g->view.row_pitch + channel;
     float *to = g->sums + channel * (size_t)(in->tap_rows * in->tap_columns);
@@ -226,15 +220,18 @@ SIMD_INLINE void MICRO_NAME(depthwise_sum_any_)(const struct depthwise_gradient 
             depthwise_row(in, in->top + y * in->step + ty * in->tap_row_step, channel);
         for (int tx = 0; tx < in->tap_columns; tx++, to += MICRO_LANES) {
             MICRO_VECTOR sum = MICRO_LOAD(to);
-            int at = in->left + begin * in->step + tx * in->tap_column_step;
-            for (int x = begin; row && x < end; x++, at += in->step)
+            int at = in->left + tx * in->tap_column_step;
+            for (int x = 0; row && x < g->columns; x++, at += in->step)
                 if (at >= 0 && at < in->right)
                     sum += MICRO_LOAD(row + (size_t)(at - in->view.left) * in->view.pitch) *
                            MICRO_LOAD(gradient + (size_t)x * g->view.pitch);
             MICRO_STORE(to, sum);
         }
     }
-    if (g->bias) MICRO_NAME(depthwise_sum_bias_)(g, y, begin, end, channel, 1);
+    MICRO_VECTOR bias = MICRO_LOAD(g->bias + channel);
+    for (int x = 0; x < g->columns; x++)
+        bias += MICRO_LOAD(gradient + (size_t)x * g->view.pitch);
+    MICRO_STORE(g->bias + channel, bias);
 }
 
 #undef MICRO_VECTOR

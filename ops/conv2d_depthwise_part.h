@@ -5,6 +5,9 @@
 #ifndef TAMIS_OPS_CONV2D_DEPTHWISE_PART_H
 #define TAMIS_OPS_CONV2D_DEPTHWISE_PART_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "ops/conv2d_tile.h"
 #include "ops/kernel_simd.h"
 
@@ -37,7 +40,7 @@ struct depthwise_gradient {
     struct conv2d_view view;
     int rows, columns;
     float *sums; /* as depthwise_output's weight */
-    float *bias; /* [channels], or NULL */
+    float *bias; /* [channels] */
 };
 
 /* Channels from `channel` on that are worked on together when there are `channels`, a multiple of
@@ -52,28 +55,57 @@ static inline const float *depthwise_row(const struct depthwise_input *in, int y
     return in->view.pixels + (size_t)(y - in->view.top) * in->view.row_pitch + channel;
 }
 
-/* Asks for `rows` x `pixels` pixels of the gradient from (y, x) on, and for as much input under the
- * middle of their last taps: in rows that follow each other these pixels are new. */
+/* Whether row `y` under the part lies in it and in the image; likewise columns and blocks. */
+static inline bool depthwise_has_row(const struct depthwise_input *in, int y) {
+    return (unsigned)(in->top + y) < (unsigned)in->bottom;
+}
+
+static inline bool depthwise_has_column(const struct depthwise_input *in, int x) {
+    return (unsigned)(in->left + x) < (unsigned)in->right;
+}
+
+static inline bool depthwise_has_columns(const struct depthwise_input *in, int x, int columns) {
+    return in->left + x >= 0 && in->left + x + columns <= in->right;
+}
+
+/* One channel of a pixel under the part. */
+static inline const float *depthwise_pixel(const struct depthwise_input *in, int y, int x,
+                                           size_t channel) {
+    return in->view.pixels + (size_t)(in->top + y - in->view.top) * in->view.row_pitch +
+           (size_t)(in->left + x - in->view.left) * in->view.pitch + channel;
+}
+
+/* Asks the second-level cache (the first has no room) for `rows` x `pixels` pixels. They need not
+ * exist: below the last row of an image the next one begins. */
+static inline __attribute__((always_inline)) void
+depthwise_prefetch_pixels(const float *pixels, ptrdiff_t offset, size_t row_pitch, size_t pitch,
+                          const int rows, const int columns) {
+    enum { SECOND_LEVEL = 2 };
+    uintptr_t row = (uintptr_t)pixels + (uintptr_t)offset * sizeof *pixels;
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++, row += row_pitch * sizeof *pixels)
+#pragma GCC unroll 8
+        for (int p = 0; p < columns; p++)
+            __builtin_prefetch((const void *)(row + (size_t)p * pitch * sizeof *pixels), 0,
+                               SECOND_LEVEL);
+}
+
+/* Asks for `rows` x `pixels` pixels of the gradient from (y, x) on, and for what is new of the
+ * input under them when rows follow each other: the last rows of a square kernel's, in the middle
+ * of its columns. */
 static inline __attribute__((always_inline)) void
 depthwise_prefetch(const struct depthwise_gradient *g, int y, int x, size_t channel, const int rows,
-                   const int pixels) {
-    enum { SECOND_LEVEL = 2 }; /* the first has no room for them */
+                   const int pixels, const int kernel) {
     const struct depthwise_input *in = &g->input;
-    const int column = in->left + x + in->tap_columns / 2;
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++) {
-        const float *row = depthwise_row(in, in->top + y + r + in->tap_rows - 1, channel);
-        if (y + r >= g->rows || !row) return;
-        const float *gradient = g->view.pixels + (size_t)(y + r) * g->view.row_pitch + channel;
-#pragma GCC unroll 8
-        for (int p = 0; p < pixels; p++) {
-            if (x + p < g->columns)
-                __builtin_prefetch(gradient + (size_t)(x + p) * g->view.pitch, 0, SECOND_LEVEL);
-            if ((unsigned)(column + p) < (unsigned)in->right)
-                __builtin_prefetch(row + (size_t)(column + p - in->view.left) * in->view.pitch, 0,
-                                   SECOND_LEVEL);
-        }
-    }
+    const struct conv2d_view *input = &in->view, *gradient = &g->view;
+    ptrdiff_t row = in->top + y + kernel - 1 - input->top;
+    ptrdiff_t column = in->left + x + kernel / 2 - input->left;
+    ptrdiff_t offset = row * (ptrdiff_t)input->row_pitch + column * (ptrdiff_t)input->pitch;
+    depthwise_prefetch_pixels(input->pixels, offset + (ptrdiff_t)channel, input->row_pitch,
+                              input->pitch, rows, pixels);
+    offset = y * (ptrdiff_t)gradient->row_pitch + x * (ptrdiff_t)gradient->pitch;
+    depthwise_prefetch_pixels(gradient->pixels, offset + (ptrdiff_t)channel, gradient->row_pitch,
+                              gradient->pitch, rows, pixels);
 }
 
 /* The end of what `count` output positions read along one axis, the first of them from `first`. */

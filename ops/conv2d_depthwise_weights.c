@@ -25,7 +25,6 @@ struct depthwise_weights {
     size_t thread_floats; /* mapped input, mapped gradient */
     const float *input, *grad_output;
     const struct conv2d_map *input_map, *gradient_map; /* or NULL */
-    bool bias;
 };
 
 static struct depthwise_weights plan(const struct conv2d_shape *shape) {
@@ -60,64 +59,60 @@ enum { TAPS_5 = 2, PIXELS_5 = 4, TAPS_7 = 1 };
 #endif
 enum { TAPS_3 = 3, ROWS_3 = 2, PIXELS_3 = 4, ROWS_5 = 1, ROWS_7 = 1, PIXELS_7 = 4 };
 
-typedef void sum_strip(const struct depthwise_gradient *gradient, int y, int x, int end,
-                       size_t channel);
+typedef void sum_rows(const struct depthwise_gradient *gradient, int y, size_t channel);
 
-#define DEFINE_STRIP(kernel, lanes)                                                                \
-    static void sum_##kernel##_##lanes(const struct depthwise_gradient *gradient, int y, int x,    \
-                                       int end, size_t channel) {                                  \
-        depthwise_sum_square_##lanes(gradient, y, x, end, channel, TAPS_##kernel, ROWS_##kernel,   \
+#define DEFINE_ROWS(kernel, lanes)                                                                 \
+    static void sum_##kernel##_##lanes(const struct depthwise_gradient *gradient, int y,           \
+                                       size_t channel) {                                           \
+        depthwise_sum_square_##lanes(gradient, y, channel, TAPS_##kernel, ROWS_##kernel,           \
                                      PIXELS_##kernel, kernel);                                     \
     }
-#define DEFINE_STRIPS(lanes)                                                                       \
-    DEFINE_STRIP(3, lanes)                                                                         \
-    DEFINE_STRIP(5, lanes)                                                                         \
-    DEFINE_STRIP(7, lanes)                                                                         \
-    static void sum_any_##lanes(const struct depthwise_gradient *gradient, int y, int x, int end,  \
+#define DEFINE_ALL_ROWS(lanes)                                                                     \
+    DEFINE_ROWS(3, lanes)                                                                          \
+    DEFINE_ROWS(5, lanes)                                                                          \
+    DEFINE_ROWS(7, lanes)                                                                          \
+    static void sum_any_##lanes(const struct depthwise_gradient *gradient, int y,                  \
                                 size_t channel) {                                                  \
-        depthwise_sum_any_##lanes(gradient, y, x, end, channel);                                   \
+        depthwise_sum_any_##lanes(gradient, y, channel);                                           \
     }
 #if SIMD_LANES == 16
-DEFINE_STRIPS(16)
-DEFINE_STRIPS(8)
-#define STRIPS(kernel)                                                                             \
+DEFINE_ALL_ROWS(16)
+DEFINE_ALL_ROWS(8)
+#define SUM_ROWS(kernel)                                                                           \
     { sum_##kernel##_16, sum_##kernel##_8 }
 #elif SIMD_LANES == 8
-DEFINE_STRIPS(8)
-#define STRIPS(kernel)                                                                             \
+DEFINE_ALL_ROWS(8)
+#define SUM_ROWS(kernel)                                                                           \
     { sum_##kernel##_8, sum_##kernel##_8 }
 #else
-DEFINE_STRIPS(4)
-#define STRIPS(kernel)                                                                             \
+DEFINE_ALL_ROWS(4)
+#define SUM_ROWS(kernel)                                                                           \
     { sum_##kernel##_4, sum_##kernel##_4 }
 #endif
 
-/* The strips that a tile is made of: of the widest vectors, and of the last one. */
-struct strip_kind {
-    int kernel, rows, pixels;
-    sum_strip *run[2];
+/* What sums a few rows of a tile: for the widest vectors, and for the last one. */
+struct rows_kind {
+    int kernel, rows;
+    sum_rows *run[2];
 };
-static const struct strip_kind kinds[] = {
-    {3, ROWS_3, 16, STRIPS(3)},
-    {5, ROWS_5, 64, STRIPS(5)},
-    {7, ROWS_7, 64, STRIPS(7)},
-    {0, 1, 64, STRIPS(any)},
+static const struct rows_kind kinds[] = {
+    {3, ROWS_3, SUM_ROWS(3)},
+    {5, ROWS_5, SUM_ROWS(5)},
+    {7, ROWS_7, SUM_ROWS(7)},
+    {0, 1, SUM_ROWS(any)},
 };
 
+/* Whole rows, as loading and storing the sums costs as much as some blocks of pixels. */
 static void sum_part(const struct depthwise_weights *w, const struct depthwise_gradient *gradient) {
-    const struct strip_kind *kind = kinds;
+    const struct rows_kind *kind = kinds;
     int kernel = depthwise_square_kernel(&gradient->input);
     while (kind->kernel != 0 && kind->kernel != kernel)
         kind++;
-    for (int x = 0; x < gradient->columns; x += kind->pixels) {
-        int left = gradient->columns - x;
-        int end = x + (left < kind->pixels ? left : kind->pixels);
-        for (int y = 0; y < gradient->rows; y += kind->rows)
-            for (size_t channel = 0, lanes; channel < w->channels; channel += lanes) {
-                lanes = depthwise_lanes(w->channels, channel);
-                kind->run[lanes != SIMD_LANES](gradient, y, x, end, channel);
-            }
-    }
+    for (int y = 0; y < gradient->rows; y += kind->rows)
+        for (size_t channel = 0, lanes; channel < w->channels; channel += lanes) {
+            lanes = depthwise_lanes(w->channels, channel);
+            kind->run[lanes != SIMD_LANES](gradient, y, channel);
+        }
 }
 
 static void sum_tile(const struct depthwise_weights *w, int index, float *sums, float *buffer) {
@@ -136,7 +131,7 @@ static void sum_tile(const struct depthwise_weights *w, int index, float *sums, 
         .rows = tile.rows,
         .columns = tile.columns,
         .sums = sums + w->channels,
-        .bias = w->bias ? sums : NULL,
+        .bias = sums,
     };
     sum_part(w, &part);
 }
@@ -165,7 +160,6 @@ void conv2d_depthwise_backward_weight(const struct conv2d_shape *shape,
     w.grad_output = grad_output;
     w.input_map = maps ? maps->input : NULL;
     w.gradient_map = maps ? maps->gradient : NULL;
-    w.bias = grad_bias != NULL;
     float *sums = scratch;
     float *buffers = sums + (size_t)w.chunks * w.chunk_floats;
     size_t tiles = (size_t)conv2d_tile_count(&w.dense, &w.tiling);
