@@ -196,14 +196,27 @@ int planted_find(const struct planted *planted, int *slots) {
     return found;
 }
 
-double planted_chance(const char *const *settings) {
+double planted_chance(const char *const *settings, int draws) {
     struct search_setup setup;
     search_setup_open(&setup, NULL, settings);
     const struct slots *slots = setup.search.slots;
-    double expected = 0;
-    for (int s = 0; s < slots->count; s++)
-        expected += 1.0 / slots->items[s].entry_count;
+    if (!draws) draws = setup.spec.search.trials;
+    /* How likely a draw has so many of the slots so far. */
+    double *likely = memory_allocate(((size_t)slots->count + 1) * sizeof *likely);
+    likely[0] = 1;
+    for (int s = 0; s < slots->count; s++) {
+        double hit = 1.0 / slots->items[s].entry_count;
+        for (int found = s + 1; found > 0; found--)
+            likely[found] = likely[found] * (1 - hit) + likely[found - 1] * hit;
+        likely[0] *= 1 - hit;
+    }
+    double fewer = 0, expected = 0;
+    for (int found = 1; found <= slots->count; found++) {
+        fewer += likely[found - 1];
+        expected += 1 - pow(fewer, draws); /* that one draw or another has at least so many */
+    }
     expected /= slots->count;
+    memory_free(likely);
     search_setup_close(&setup);
     return expected;
 }

@@ -24,7 +24,8 @@ struct planted {
 /* In how many slots the search finds the teacher's choice; prints the others. Ends the program when
  * something does not fit. */
 int planted_find(const struct planted *planted, int *slots);
-/* The share of slots that a draw finds. */
-double planted_chance(const char *const *settings);
+/* The share of slots that the best of so many random architectures has on average: what random
+ * search would find if its ratings never erred. `draws` 0: search.trials. */
+double planted_chance(const char *const *settings, int draws);
 
 #endif

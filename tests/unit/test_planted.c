@@ -14,6 +14,7 @@
 #include "search/strategy.h"
 #include "tests/support/planted.h"
 #include "tests/support/sanitized.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,9 +27,9 @@
 
 enum { ALL_TEACHERS = 5, MAX_SETTINGS = 40 };
 
-/* What of the share may be missing where there are fewer teachers: a slot or two are missed for
+/* What of the share may be missing where there are fewer teachers: two of six slots are missed for
  * some of them, and for which depends on the last bits of the sums, thus on the machine. */
-#define FEW_MARGIN 0.25
+#define FEW_MARGIN 0.333
 
 /* --- The searches --------------------------------------------------------------------------------
  */
@@ -38,6 +39,7 @@ struct row {
     const char *space, *strategy;
     const char *settings[MAX_SETTINGS];
     double least_share; /* of the slots of all teachers */
+    bool beats_random;  /* finds more than the best of as many random ones, if that were known */
     int few;            /* teachers of a normal run; 0: 1 */
     bool is_quantized;  /* the teacher computes in its bit widths, which are to be found */
     struct planted_emphasis emphasis[PLANTED_MAX_EMPHASIS];
@@ -113,7 +115,7 @@ static const struct row rows[] = {
     {.name = "pc_darts",
      .space = "planted",
      .strategy = "pc_darts",
-     .least_share = 0.6,
+     .least_share = 0.75,
      .settings = {SUPERNET, "search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=5",
                   "search.alpha_learning_rate=0.015", "search.channel_parts=2"}},
     /* A warm-up ends the search before it begins, and all candidates keep a weight of nearly 1
@@ -121,16 +123,17 @@ static const struct row rows[] = {
     {.name = "sharp_darts",
      .space = "planted",
      .strategy = "sharp_darts",
-     .least_share = 0.6,
+     .least_share = 0.5,
      .settings = {SUPERNET, "search.epochs=20", "search.steps_per_epoch=20", "search.warm_up=0",
                   "search.alpha_learning_rate=0.005", "search.schedule=cosine_power"}},
-    /* Of 200 random architectures hardly one has more than four of the six slots, however good the
+    /* Of 1000 random architectures hardly one has more than five of the six slots, however good the
      * ratings are. */
     {.name = "rs_ws",
      .space = "planted",
      .strategy = "rs_ws",
-     .least_share = 0.4,
-     .settings = {SUPERNET, "search.path_steps=4000", "search.ratings=200"}},
+     .least_share = 0.65,
+     .settings = {SUPERNET, "search.path_steps=4000", "search.ratings=1000",
+                  "search.quantization=none"}},
     {.name = "spos",
      .space = "planted",
      .strategy = "spos",
@@ -151,27 +154,33 @@ static const struct row rows[] = {
     {.name = "local_search",
      .space = "planted",
      .strategy = "local_search",
-     .least_share = 0.9,
+     .least_share = 0.8,
+     .beats_random = true,
      .settings = {BLACK_BOX, "search.trials=60"}},
+    /* Its aim is a whole front, of which one architecture is taken. */
     {.name = "nsga2",
      .space = "planted",
      .strategy = "nsga2",
-     .least_share = 0.5,
+     .least_share = 0.65,
      .settings = {BLACK_BOX, "search.trials=100"}},
     {.name = "regularized_evolution",
      .space = "planted",
      .strategy = "regularized_evolution",
-     .least_share = 0.6,
+     .least_share = 0.75,
+     .beats_random = true,
      .settings = {BLACK_BOX, "search.trials=80"}},
+    /* Trainings of less than a hundred steps say little of the planted choices: rounds of 150 and
+     * 300, of 50 architectures and the better half of them. */
     {.name = "successive_halving",
      .space = "planted",
      .strategy = "successive_halving",
-     .least_share = 0.4,
-     .settings = {BLACK_BOX, "search.trials=150", "search.rounds=2", "search.halving=6"}},
+     .least_share = 0.45,
+     .settings = {BLACK_BOX, "search.trials=50", "search.trial_steps=300", "search.rounds=2",
+                  "search.halving=2", "search.quantization=none"}},
     {.name = "random",
      .space = "planted",
      .strategy = "random",
-     .least_share = 0.35,
+     .least_share = 0.45,
      .settings = {BLACK_BOX, "search.trials=60"}},
     /* A block is seen through a sum with its input: what is emphasized makes it a large part of
      * that. */
@@ -206,13 +215,13 @@ static void gather_settings(const struct row *row, int seed, const char *const *
     settings[count] = NULL;
 }
 
-/* The share of its slots that a draw finds. */
-static double chance_of(const struct row *row) {
+/* planted_chance with the row's settings. */
+static double chance_of(const struct row *row, int draws) {
     static const char *const few_images[] = {"data.train_count=1", "data.valid_count=1", NULL};
     const char *settings[2 * MAX_SETTINGS];
     char texts[3][64];
     gather_settings(row, 1, few_images, texts, settings);
-    return planted_chance(settings);
+    return planted_chance(settings, draws);
 }
 
 static void the_search_finds_the_planted_optimum(void **state) {
@@ -236,8 +245,11 @@ static void the_search_finds_the_planted_optimum(void **state) {
         found += planted_find(&planted, &slots);
         all += slots;
     }
-    printf("%s: %d of %d slots, chance %.1f\n", only->name, found, all, chance_of(only) * all);
-    assert_true(found >= (only->least_share - (count < ALL_TEACHERS ? FEW_MARGIN : 0)) * all);
+    double chance = chance_of(only, 1), share = only->least_share;
+    if (count < ALL_TEACHERS) share = fmax(share - FEW_MARGIN, 1.3 * chance);
+    printf("%s: %d of %d slots, at least %.1f, chance %.1f\n", only->name, found, all, share * all,
+           chance * all);
+    assert_true(found >= share * all);
 }
 
 static const struct row *row_named(const char *name) {
@@ -270,11 +282,13 @@ static void every_search_has_its_own_test(void **state) {
 static void chance_finds_far_less_than_is_required(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        double chance = chance_of(&rows[i]);
-        if (rows[i].least_share < 1.3 * chance)
-            print_error("%s: %.2f are required, chance finds %.2f\n", rows[i].name,
-                        rows[i].least_share, chance);
-        assert_true(rows[i].least_share >= 1.3 * chance);
+        const struct row *row = &rows[i];
+        double least = 1.5 * chance_of(row, 1);
+        if (row->beats_random) least = fmax(least, chance_of(row, 0));
+        if (row->least_share < least)
+            print_error("%s: %.2f are required, chance finds %.2f, thus at least %.2f\n", row->name,
+                        row->least_share, chance_of(row, 1), least);
+        assert_true(row->least_share >= least);
     }
 }
 
