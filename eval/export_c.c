@@ -1,7 +1,6 @@
 #include "eval/export_c.h"
 #include "core/file.h"
 #include "eval/export_c_parts.h"
-#include "eval/integer_recompute.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,9 +170,6 @@ static void write_inputs(FILE *file, const struct integer_step *step, int index)
     fprintf(file, "};\n");
 }
 
-/* The picture for which it is decided what is kept and what is made again. */
-enum { ROWS_WIDTH = 320, ROWS_HEIGHT = 180 };
-
 /* "NAME_7", or NULL where there is no such table. */
 static void write_name(FILE *file, const char *sign, const char *name, int index, bool is_there) {
     if (is_there)
@@ -182,25 +178,22 @@ static void write_name(FILE *file, const char *sign, const char *name, int index
         fprintf(file, ", NULL");
 }
 
-/* With the tables of step `tables`. */
-static void write_step(FILE *file, const struct integer_step *step, int index, int tables) {
+static void write_step(FILE *file, const struct integer_step *step, int index) {
     fprintf(file, "    {%s, %d, %d, inputs_%d, %d, %d, %d, %d, %d, %d, %d, %d, %af",
             kinds[kind_index(step->kind)].constant, step->output, step->input_count, index,
             step->kernel_h, step->kernel_w, step->stride, step->pad_h, step->pad_w, step->dilation,
             step->groups, step->option, (double)step->number);
-    write_name(file, "", "floats", tables, step->floats != NULL);
+    write_name(file, "", "floats", index, step->floats != NULL);
     fprintf(file, ", %d", step->weight_bits);
-    write_name(file, "", "weights", tables, step->weights != NULL);
-    write_name(file, "", "offsets", tables, step->offsets != NULL);
-    write_name(file, "&", "scaling", tables, step->scaling != NULL);
+    write_name(file, "", "weights", index, step->weights != NULL);
+    write_name(file, "", "offsets", index, step->offsets != NULL);
+    write_name(file, "&", "scaling", index, step->scaling != NULL);
     fprintf(file, "},\n");
 }
 
 static void write_program(FILE *file, const struct integer_network *network) {
-    struct integer_recompute again =
-        integer_recompute_create(&network->program, ROWS_WIDTH, ROWS_HEIGHT);
-    const struct integer_program *program = &again.program;
-    for (int i = 0; i < network->program.step_count; i++)
+    const struct integer_program *program = &network->program;
+    for (int i = 0; i < program->step_count; i++)
         write_tables(file, network, i);
     for (int i = 0; i < program->step_count; i++)
         write_inputs(file, &program->steps[i], i);
@@ -214,12 +207,11 @@ static void write_program(FILE *file, const struct integer_network *network) {
     }
     fprintf(file, "};\nstatic const struct integer_step steps[STEPS] = {\n");
     for (int i = 0; i < program->step_count; i++)
-        write_step(file, &program->steps[i], i, again.origins[i]);
+        write_step(file, &program->steps[i], i);
     fprintf(
         file,
         "};\nstatic const struct integer_program program = {values, VALUES, steps, STEPS, %zu};\n",
         program->scratch_bytes);
-    integer_recompute_free(&again);
 }
 
 /* --- Code ----------------------------------------------------------------------------------------
@@ -235,52 +227,60 @@ static void write_dispatch(FILE *file, const bool *used) {
     fprintf(file, "    default:\n        break;\n    }\n}\n");
 }
 
+static const char budget[] =
+    "\n/* Bytes of working memory that may be taken: with fewer it takes more time. */\n"
+    "#ifndef MODEL_MEMORY\n"
+    "#define MODEL_MEMORY 262144\n"
+    "#endif\n";
+
 static const char interface[] =
-    "\n/* What a picture's rows need, apart from the rows. */\n"
+    "\n/* What a picture takes beside its rows. */\n"
     "struct state {\n"
-    "    struct integer_plane planes[VALUES];\n"
-    "    int makers[VALUES], made[VALUES], levels[VALUES], is_asked[VALUES];\n"
-    "    int shares[VALUES];\n"
-    "    size_t offsets[VALUES];\n"
-    "    uint32_t live[(VALUES + 31) / 32], conflicts[VALUES * ((VALUES + 31) / 32)];\n"
     "    struct integer_stream stream;\n"
+    "    struct integer_plane planes[VALUES], views[VALUES];\n"
+    "    struct integer_track tracks[VALUES];\n"
+    "    uint32_t live[(VALUES + 31) / 32], conflicts[VALUES * ((VALUES + 31) / 32)];\n"
     "};\n"
     "\n"
-    "static int plan(struct state *state, int width, int height, size_t *bytes) {\n"
+    "/* State and rows are each aligned to 16 bytes. */\n"
+    "enum { STATE = ((int)sizeof(struct state) + 31) / 16 * 16 };\n"
+    "\n"
+    "static void *align(void *memory) {\n"
+    "    return (unsigned char *)memory + (16 - (uintptr_t)memory % 16) % 16;\n"
+    "}\n"
+    "\n"
+    "/* Bytes of working memory with the state; 0: too small a picture. */\n"
+    "static size_t plan(struct state *state, int width, int height) {\n"
     "    struct integer_stream *stream = &state->stream;\n"
+    "    size_t most = MODEL_MEMORY > STATE ? MODEL_MEMORY - STATE : 0, bytes;\n"
     "    stream->program = &program;\n"
     "    stream->planes = state->planes;\n"
-    "    stream->makers = state->makers;\n"
-    "    stream->made = state->made;\n"
-    "    stream->levels = state->levels;\n"
-    "    stream->is_asked = state->is_asked;\n"
-    "    stream->offsets = state->offsets;\n"
-    "    stream->shares = state->shares;\n"
+    "    stream->views = state->views;\n"
+    "    stream->tracks = state->tracks;\n"
     "    stream->live = state->live;\n"
     "    stream->conflicts = state->conflicts;\n"
-    "    return width > 0 && height > 0 && integer_stream_plan(stream, height, width, bytes);\n"
+    "    if (width < 1 || height < 1) return 0;\n"
+    "    bytes = integer_stream_plan(stream, height, width, most);\n"
+    "    return bytes ? bytes + STATE : 0;\n"
     "}\n"
     "\n"
     "size_t model_memory(int width, int height) {\n"
     "    struct state state;\n"
-    "    size_t bytes;\n"
-    "    return plan(&state, width, height, &bytes) ? bytes + 16 : 0;\n"
+    "    return plan(&state, width, height);\n"
     "}\n"
     "\n"
     "int model_upscale(const unsigned char *low, int width, int height, unsigned char *high,\n"
     "                  void *memory, size_t bytes) {\n"
-    "    struct state state;\n"
-    "    unsigned char *rows = (unsigned char *)memory;\n"
-    "    size_t needed;\n"
-    "    if (!plan(&state, width, height, &needed)) return MODEL_TOO_SMALL;\n"
-    "    if (bytes < needed + 16) return MODEL_NO_MEMORY;\n"
-    "    rows += (16 - (uintptr_t)rows % 16) % 16;\n"
-    "    integer_stream_place(&state.stream, rows);\n"
-    "    /* The picture is only read. */\n"
-    "    memcpy(&state.planes[0].data, &low, sizeof low);\n"
-    "    state.planes[steps[STEPS - 1].output].data = high;\n"
-    "    state.stream.run = run_row;\n"
-    "    integer_stream_run(&state.stream);\n"
+    "    struct state *state = (struct state *)align(memory);\n"
+    "    size_t needed = bytes < STATE ? model_memory(width, height) : plan(state, width, "
+    "height);\n"
+    "    if (!needed) return MODEL_TOO_SMALL;\n"
+    "    if (bytes < needed) return MODEL_NO_MEMORY;\n"
+    "    state->stream.memory = (unsigned char *)align(state + 1);\n"
+    "    state->stream.low = low;\n"
+    "    state->stream.high = high;\n"
+    "    state->stream.run = run_row;\n"
+    "    integer_stream_run(&state->stream);\n"
     "    return 0;\n"
     "}\n";
 
@@ -382,9 +382,8 @@ static const char header[] =
     "\n"
     "/* Bytes of working memory that model_upscale takes for a picture of this size; 0: the "
     "network\n"
-    " * makes nothing of so small a picture. It grows with the width, and not with the height "
-    "beyond\n"
-    " * a few rows. */\n"
+    " * makes nothing of so small a picture. At most MODEL_MEMORY where so few can do, which is\n"
+    " * 262144 or what model.c is compiled with (-DMODEL_MEMORY=BYTES): more are faster. */\n"
     "size_t model_memory(int width, int height);\n"
     "\n"
     "/*\n"
@@ -408,10 +407,11 @@ static void write_code(FILE *file, const struct integer_network *network) {
         used[kind_index(network->program.steps[i].kind)] = true;
     for (int i = 0; i < KINDS; i++)
         if (used[i]) export_c_parts_want(&parts, kinds[i].part);
-    export_c_parts_want(&parts, "stream");
+    export_c_parts_want(&parts, "plan");
     export_c_parts_write(&parts, file);
     export_c_parts_free(&parts);
     write_program(file, network);
+    fputs(budget, file);
     write_dispatch(file, used);
     fputs(interface, file);
     fputs(program_text, file);

@@ -77,8 +77,11 @@ static size_t thread_bytes(const struct integer_engine *engine) {
 static bool find_sizes(struct integer_engine *engine, int height, int width, struct error *error) {
     const struct integer_network *network = engine->network;
     const struct integer_program *program = &network->program;
-    engine->planes[network->input] = (struct integer_plane){
-        .height = height, .width = width, .rows = height, .row_bytes = 3 * (size_t)width};
+    engine->planes[network->input] = (struct integer_plane){.height = height,
+                                                            .width = width,
+                                                            .columns = width,
+                                                            .rows = height,
+                                                            .row_bytes = 3 * (size_t)width};
     for (int i = 0; i < program->step_count; i++) {
         const struct integer_step *step = &program->steps[i];
         struct integer_plane *plane = &engine->planes[step->output];
@@ -87,6 +90,7 @@ static bool find_sizes(struct integer_engine *engine, int height, int width, str
             return error_add(error, ERROR_DATA, "a picture of %dx%d pixels is too small for \"%s\"",
                              width, height, network->names[i]);
         plane->rows = plane->height;
+        plane->columns = plane->width;
         plane->row_bytes = integer_row_bytes(program, step->output, plane->width);
     }
     return true;

@@ -95,7 +95,7 @@ static inline void integer_attention_rows(const struct integer_call *call, int y
     const float *qkv_biases = step->floats + 3 * c * c, *result_weights = qkv_biases + 3 * c;
     const float *result_biases = result_weights + c * c;
     struct integer_attention a;
-    int row, x, head;
+    int row, x, head, column;
     a.channels = c;
     a.heads = step->option;
     a.window = step->kernel_h;
@@ -104,10 +104,12 @@ static inline void integer_attention_rows(const struct integer_call *call, int y
     a.result = a.qkv + (size_t)pixels * 3 * (size_t)c;
     a.scores = a.result + (size_t)pixels * (size_t)c;
     integer_band(step, input->height, y, &a.top, &a.bottom);
-    for (a.left = 0; a.left < output->width; a.left = a.right) {
+    for (column = 0; column < output->width; column += a.right - a.left) {
         float *qkv = a.qkv;
         const float *result = a.result;
-        integer_band(step, output->width, a.left, &a.left, &a.right);
+        integer_band(step, output->columns, output->left + column, &a.left, &a.right);
+        a.left -= output->left;
+        a.right -= output->left;
         for (row = a.top; row < a.bottom; row++)
             for (x = a.left; x < a.right; x++, qkv += 3 * c)
                 integer_linear(integer_floats(input, row) + (size_t)x * (size_t)c, c, step->floats,

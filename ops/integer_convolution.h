@@ -45,8 +45,8 @@ static inline int32_t integer_sum(const struct integer_call *call, const signed 
         const unsigned char *line = is_row ? integer_row(input, row) + group * depth : NULL;
         for (kx = 0; kx < step->kernel_w; kx++, weights += depth) {
             int column = x * step->stride - step->pad_w + kx * step->dilation;
-            if (is_row && column >= 0 && column < input->width) {
-                const unsigned char *from = line + (size_t)column * (size_t)channels;
+            if (is_row && integer_has_column(input, column)) {
+                const unsigned char *from = line + (ptrdiff_t)column * channels;
                 for (i = 0; i < depth; i++)
                     sum += from[i] * weights[i];
             } else {
@@ -105,7 +105,7 @@ static inline void integer_float_convolution_row(const struct integer_call *call
                 const float *from = integer_floats(input, row) + (ptrdiff_t)column * in;
                 const float *weights =
                     step->floats + (size_t)(ky * step->kernel_w + kx) * (size_t)depth * (size_t)out;
-                if (column < 0 || column >= input->width) continue;
+                if (!integer_has_column(input, column)) continue;
                 for (group = 0; group < step->groups; group++) {
                     for (i = 0; i < depth; i++) {
                         float factor = from[group * depth + i];

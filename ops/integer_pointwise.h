@@ -230,12 +230,13 @@ static inline void integer_multiply_row(const struct integer_call *call, int y) 
             to[x * channels + c] = first[x * channels + c] * second[x * pixel + c * channel];
 }
 
-/* part: channels needs: step */
+/* part: bytes needs: step */
 /* Bytes of one channel of a pixel. */
 static inline size_t integer_value_bytes(const struct integer_value *value) {
     return value->is_levels ? 1 : sizeof(float);
 }
 
+/* part: channels needs: bytes */
 /* Copies the few bytes of a pixel without a call, the last ones perhaps twice. */
 static inline void integer_copy(unsigned char *to, const unsigned char *from, size_t bytes) {
     size_t i;

@@ -1,10 +1,8 @@
 #include "ops/integer_rows.h"
-#include "core/memory.h"
 #include "ops/integer_attention.h"
 #include "ops/integer_convolution.h"
 #include "ops/integer_schedule.h"
 #include "ops/integer_spatial.h"
-#include "ops/integer_stream.h"
 
 void integer_step_size(const struct integer_step *step, const struct integer_plane *planes,
                        int *height, int *width) {
@@ -41,31 +39,8 @@ size_t integer_step_scratch(const struct integer_program *program,
 
 size_t integer_value_memory(const struct integer_program *program, const struct integer_step *step,
                             const struct integer_plane *plane) {
-    return integer_plane_bytes(program, step, plane);
-}
-
-size_t integer_stream_bytes(const struct integer_program *program, int height, int width) {
-    size_t values = (size_t)program->value_count, bytes;
-    struct integer_plane *planes = memory_allocate(values * sizeof *planes);
-    int *lists = memory_allocate(5 * values * sizeof *lists);
-    size_t *offsets = memory_allocate(values * sizeof *offsets);
-    uint32_t *bits = memory_allocate((values + 1) * integer_words(program) * sizeof *bits);
-    struct integer_stream stream = {.program = program,
-                                    .planes = planes,
-                                    .makers = lists,
-                                    .made = lists + values,
-                                    .levels = lists + 2 * values,
-                                    .is_asked = lists + 3 * values,
-                                    .shares = lists + 4 * values,
-                                    .offsets = offsets,
-                                    .live = bits,
-                                    .conflicts = bits + integer_words(program)};
-    if (!integer_stream_plan(&stream, height, width, &bytes)) bytes = 0;
-    memory_free(planes);
-    memory_free(lists);
-    memory_free(offsets);
-    memory_free(bits);
-    return bytes;
+    return integer_round(plane->row_bytes * (size_t)plane->rows) +
+           integer_totals_bytes(program, step);
 }
 
 void integer_run_row(const struct integer_call *call, int y) {

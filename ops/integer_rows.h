@@ -22,9 +22,6 @@ size_t integer_value_memory(const struct integer_program *program, const struct 
                             const struct integer_plane *plane);
 /* Bytes of scratch that any row of the step takes. */
 size_t integer_step_scratch(const struct integer_program *program, const struct integer_step *step);
-/* Bytes of working memory that the whole program takes for a picture of this size when it runs with
- * as few rows as it can (ops/integer_stream.h, as the C file does); 0: too small a picture. */
-size_t integer_stream_bytes(const struct integer_program *program, int height, int width);
 /* Computes the rows of the output that begin with row `y`, by plain loops. */
 void integer_run_row(const struct integer_call *call, int y);
 

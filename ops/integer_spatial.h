@@ -71,10 +71,13 @@ static inline void integer_resize_row(const struct integer_call *call, int y) {
     for (k = 0; k < row_taps; k++)
         rows[k] = integer_floats(input, integer_within(top + k, input->height));
     for (x = 0; x < output->width; x++, to += channels) {
-        int taps = integer_taps(option, input->width, output->width, x, &left, weights);
+        int taps =
+            integer_taps(option, input->columns, output->columns, output->left + x, &left, weights);
         const float *from[INTEGER_MOST_TAPS];
         for (j = 0; j < taps; j++)
-            from[j] = rows[0] + (size_t)integer_within(left + j, input->width) * (size_t)channels;
+            from[j] =
+                rows[0] +
+                (ptrdiff_t)(integer_within(left + j, input->columns) - input->left) * channels;
         if (taps == 2) {
             /* The same sums as below, in one loop. */
             ptrdiff_t down = rows[1] - rows[0];
@@ -102,13 +105,24 @@ static inline void integer_resize_row(const struct integer_call *call, int y) {
 }
 
 /* part: window needs: step */
-/* Rows or columns of window `index` that lie within `size`. */
-static inline void integer_window(const struct integer_step *step, int padding, int index, int size,
-                                  int *begin, int *end) {
-    *begin = index * step->stride - padding;
-    *end = *begin + step->kernel_h;
-    if (*begin < 0) *begin = 0;
-    if (*end > size) *end = size;
+/* Rows of window `y`. */
+static inline void integer_window_rows(const struct integer_step *step,
+                                       const struct integer_plane *input, int y, int *top,
+                                       int *bottom) {
+    *top = y * step->stride - step->pad_h;
+    *bottom = *top + step->kernel_h;
+    if (*top < 0) *top = 0;
+    if (*bottom > input->height) *bottom = input->height;
+}
+
+/* Columns of window `x`. */
+static inline void integer_window_columns(const struct integer_step *step,
+                                          const struct integer_plane *input, int x, int *left,
+                                          int *right) {
+    *left = x * step->stride - step->pad_w;
+    *right = *left + step->kernel_w;
+    if (*left < -input->left) *left = -input->left;
+    if (*right > input->columns - input->left) *right = input->columns - input->left;
 }
 
 /* part: max_pool needs: window */
@@ -117,14 +131,14 @@ static inline void integer_max_pool_row(const struct integer_call *call, int y) 
     int channels = integer_output_value(call)->channels, top, bottom, left, right, x, row, column,
         c;
     float *to = integer_output_floats(call, y);
-    integer_window(call->step, call->step->pad_h, y, input->height, &top, &bottom);
+    integer_window_rows(call->step, input, y, &top, &bottom);
     for (x = 0; x < output->width; x++, to += channels) {
-        integer_window(call->step, call->step->pad_w, x, input->width, &left, &right);
-        memcpy(to, integer_floats(input, top) + (size_t)left * (size_t)channels,
+        integer_window_columns(call->step, input, x, &left, &right);
+        memcpy(to, integer_floats(input, top) + (ptrdiff_t)left * channels,
                (size_t)channels * sizeof *to);
         for (row = top; row < bottom; row++)
             for (column = left; column < right; column++) {
-                const float *from = integer_floats(input, row) + (size_t)column * (size_t)channels;
+                const float *from = integer_floats(input, row) + (ptrdiff_t)column * channels;
                 for (c = 0; c < channels; c++)
                     to[c] = from[c] > to[c] ? from[c] : to[c];
             }
@@ -137,17 +151,17 @@ static inline void integer_average_pool_row(const struct integer_call *call, int
     int channels = integer_output_value(call)->channels, top, bottom, left, right, x, row, column,
         c;
     float *to = integer_output_floats(call, y);
-    integer_window(call->step, call->step->pad_h, y, input->height, &top, &bottom);
+    integer_window_rows(call->step, input, y, &top, &bottom);
     for (x = 0; x < output->width; x++, to += channels) {
         float share;
-        integer_window(call->step, call->step->pad_w, x, input->width, &left, &right);
+        integer_window_columns(call->step, input, x, &left, &right);
         share = 1.0f / (call->step->option ? (float)(call->step->kernel_h * call->step->kernel_w)
                                            : (float)((bottom - top) * (right - left)));
         for (c = 0; c < channels; c++)
             to[c] = 0.0f;
         for (row = top; row < bottom; row++)
             for (column = left; column < right; column++) {
-                const float *from = integer_floats(input, row) + (size_t)column * (size_t)channels;
+                const float *from = integer_floats(input, row) + (ptrdiff_t)column * channels;
                 for (c = 0; c < channels; c++)
                     to[c] += from[c];
             }
@@ -156,28 +170,53 @@ static inline void integer_average_pool_row(const struct integer_call *call, int
     }
 }
 
-/* part: totals needs: step */
+/* part: parts needs: step */
+enum { INTEGER_PARTS = 8 };
+
+/* The first column of a part. */
+static inline int integer_part(int columns, int part) {
+    return (int)((int64_t)columns * part / INTEGER_PARTS);
+}
+
+/* part: totals needs: parts */
 /*
  * Means and deviations are made of all rows of the input, one after the other; row 0 of the output
- * is there after the last. Behind it lie sums and sums of squares in double, by channel.
+ * is there after the last. Behind it lie sums and sums of squares in double, by channel, for each
+ * of so many parts of the columns: the sums are the same whether whole rows are added or first all
+ * rows of some parts.
  */
 static inline double *integer_totals(const struct integer_call *call) {
     size_t bytes = (size_t)integer_output_value(call)->channels * sizeof(float);
     return (double *)(void *)(integer_output(call)->data + (bytes + 15) / 16 * 16);
 }
 
-/* Adds row `y` of the input. */
-static inline void integer_add_to_totals(const struct integer_call *call, int y) {
-    const float *from = integer_floats(integer_input(call, 0), y);
-    int channels = integer_input_value(call, 0)->channels, x, c;
-    double *sums = integer_totals(call), *squares = sums + channels;
-    if (y == 0) memset(sums, 0, 2 * (size_t)channels * sizeof *sums);
-    for (x = 0; x < integer_input(call, 0)->width; x++, from += channels)
-        for (c = 0; c < channels; c++) {
-            double value = (double)from[c], square = value * value;
-            sums[c] += value;
-            squares[c] += square;
-        }
+/* Adds the parts of row `y` of the input that its strip has. Whether they were the last ones: then
+ * the sums of all are those of the first. */
+static inline int integer_add_to_totals(const struct integer_call *call, int y) {
+    const struct integer_plane *input = integer_input(call, 0);
+    int channels = integer_input_value(call, 0)->channels, part, x, c, right;
+    double *totals = integer_totals(call);
+    size_t count = 2 * (size_t)channels, i;
+    right = input->left + input->width;
+    if (y == 0 && input->left == 0) memset(totals, 0, INTEGER_PARTS * count * sizeof *totals);
+    for (part = 0; part < INTEGER_PARTS; part++) {
+        double *sums = totals + (size_t)part * count, *squares = sums + channels;
+        int begin = integer_part(input->columns, part),
+            end = integer_part(input->columns, part + 1);
+        const float *from = integer_floats(input, y) + (ptrdiff_t)(begin - input->left) * channels;
+        if (begin < input->left || end > right) continue;
+        for (x = begin; x < end; x++, from += channels)
+            for (c = 0; c < channels; c++) {
+                double value = (double)from[c], square = value * value;
+                sums[c] += value;
+                squares[c] += square;
+            }
+    }
+    if (y + 1 < input->height || right < input->columns) return 0;
+    for (part = 1; part < INTEGER_PARTS; part++)
+        for (i = 0; i < count; i++)
+            totals[i] += totals[(size_t)part * count + i];
+    return 1;
 }
 
 /* part: mean needs: totals */
@@ -185,11 +224,10 @@ static inline void integer_add_to_totals(const struct integer_call *call, int y)
 static inline void integer_mean_row(const struct integer_call *call, int y) {
     const struct integer_plane *input = integer_input(call, 0);
     const double *sums = integer_totals(call);
-    double count = (double)input->height * (double)input->width;
+    double count = (double)input->height * (double)input->columns;
     float *to = integer_output_floats(call, 0);
     int c;
-    integer_add_to_totals(call, y);
-    if (y + 1 < input->height) return;
+    if (!integer_add_to_totals(call, y)) return;
     for (c = 0; c < integer_output_value(call)->channels; c++)
         to[c] = (float)(sums[c] / count);
 }
@@ -200,11 +238,10 @@ static inline void integer_deviation_row(const struct integer_call *call, int y)
     const struct integer_plane *input = integer_input(call, 0);
     int channels = integer_input_value(call, 0)->channels, c;
     const double *sums = integer_totals(call), *squares = sums + channels;
-    double count = (double)input->height * (double)input->width;
+    double count = (double)input->height * (double)input->columns;
     double sum = 0.0, square = 0.0, mean, variance, part;
     float *to = integer_output_floats(call, 0);
-    integer_add_to_totals(call, y);
-    if (y + 1 < input->height) return;
+    if (!integer_add_to_totals(call, y)) return;
     for (c = 0; c < channels; c++) {
         mean = sums[c] / count;
         part = mean * mean;

@@ -106,9 +106,11 @@ struct integer_program {
     size_t scratch_bytes; /* that running a row takes */
 };
 
-/* A value while it is computed: row y lies in place y % rows. */
+/* A value while it is computed: row y lies in place y % rows. It can be a strip of its columns,
+ * `width` of `columns` from number `left` on; columns that a step reads are counted from `left`. */
 struct integer_plane {
     int height, width;
+    int left, columns;
     int rows;
     size_t row_bytes;
     unsigned char *data;
@@ -119,6 +121,11 @@ static inline unsigned char *integer_row(const struct integer_plane *plane, int 
 }
 static inline const float *integer_floats(const struct integer_plane *plane, int y) {
     return (const float *)(const void *)integer_row(plane, y);
+}
+
+/* Whether the whole value has the column; the strip has it too if a step reads it. */
+static inline int integer_has_column(const struct integer_plane *plane, int column) {
+    return plane->left + column >= 0 && plane->left + column < plane->columns;
 }
 
 /* What a row is computed from. `scratch` is aligned for doubles. */

@@ -47,21 +47,91 @@ void c_program_remove(const char *folder) {
     assert_true(runs(command));
 }
 
+static const char guard_text[] =
+    "#include <stddef.h>\n"
+    "#undef malloc\n"
+    "#undef free\n"
+    "#include <stdlib.h>\n"
+    "#include <string.h>\n"
+    "enum { GUARD = 4096 + 1 };\n"
+    "void *guarded_malloc(size_t bytes);\n"
+    "void guarded_free(void *memory);\n"
+    "void *guarded_malloc(size_t bytes) {\n"
+    "    unsigned char *all = malloc(sizeof bytes + bytes + 2 * GUARD);\n"
+    "    if (!all) abort();\n"
+    "    memcpy(all, &bytes, sizeof bytes);\n"
+    "    memset(all + sizeof bytes, 170, bytes + 2 * GUARD);\n"
+    "    return all + sizeof bytes + GUARD;\n"
+    "}\n"
+    "void guarded_free(void *memory) {\n"
+    "    unsigned char *begin = (unsigned char *)memory - GUARD, *all, *end;\n"
+    "    size_t bytes, i;\n"
+    "    all = begin - sizeof bytes;\n"
+    "    memcpy(&bytes, all, sizeof bytes);\n"
+    "    end = begin + GUARD + bytes;\n"
+    "    for (i = 0; i < GUARD; i++)\n"
+    "        if (begin[i] != 170 || end[i] != 170) abort();\n"
+    "    free(all);\n"
+    "}\n";
+
+static const char sizes_text[] =
+    "#include \"model.h\"\n"
+    "#include <stdio.h>\n"
+    "#include <stdlib.h>\n"
+    "int main(int count, char **arguments) {\n"
+    "    int width = count > 2 ? atoi(arguments[1]) : 0, height = count > 2 ? atoi(arguments[2]) : "
+    "0;\n"
+    "    size_t bytes = model_memory(width, height);\n"
+    "    unsigned char *memory = malloc(bytes), pixel[3] = {0};\n"
+    "    if (!memory || model_memory(0, height) != 0 || model_memory(width, 0) != 0) return 1;\n"
+    "    if (model_upscale(pixel, width, height, pixel, memory, bytes - 1) != MODEL_NO_MEMORY)\n"
+    "        return 2;\n"
+    "    if (model_upscale(pixel, width, height, pixel, NULL, 0) != MODEL_NO_MEMORY) return 3;\n"
+    "    if (model_upscale(pixel, 0, height, pixel, memory, bytes) != MODEL_TOO_SMALL) return 4;\n"
+    "    printf(\"%lu\", (unsigned long)bytes);\n"
+    "    free(memory);\n"
+    "    return 0;\n"
+    "}\n";
+
+static void write_beside(const char *folder, const char *name, const char *text) {
+    struct error error = {0};
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_true(file_write(path, text, strlen(text), &error));
+}
+
 void c_program_write(const struct integer_network *network, int scale, const char *title,
                      const char *folder) {
     struct error error = {0};
     char path[512];
     snprintf(path, sizeof path, "%s/model.c", folder);
     assert_true(export_c_write(network, scale, title, path, &error));
+    write_beside(folder, "guard.c", guard_text);
+    write_beside(folder, "sizes.c", sizes_text);
 }
 
-void c_program_build(const struct c_target *target, const char *folder) {
+void c_program_build(const struct c_target *target, const char *more, const char *folder) {
     char command[1024];
     snprintf(command, sizeof command,
-             "cd %s && %s %s -std=c99 -Wall -Wextra -pedantic -Werror -DMODEL_MAIN model.c "
+             "cd %s && %s %s %s -std=c99 -Wall -Wextra -pedantic -Werror -DMODEL_MAIN model.c "
              "-o program -lm",
-             folder, target->compiler, target->flags);
+             folder, target->compiler, target->flags, more);
     if (!runs(command)) fail_msg("%s", command);
+}
+
+unsigned long c_program_memory(const char *folder, int width, int height) {
+    char command[512];
+    unsigned long bytes = 0;
+    snprintf(command, sizeof command,
+             "cd %s && { test -x sizes || gcc -O1 -std=c99 sizes.c model.c -o sizes -lm; } && "
+             "./sizes %d %d",
+             folder, width, height);
+    FILE *output = popen(command, "r");
+    assert_non_null(output);
+    int count = fscanf(output, "%lu", &bytes);
+    int status = pclose(output);
+    if (count != 1 || status != 0) fail_msg("%s ended with %d", command, status);
+    return bytes;
 }
 
 static void write_ppm(const struct image *image, const char *path) {

@@ -54,11 +54,22 @@ static void choose(struct integers *integers, int bits, int shift) {
     if (bits) assert_true(architecture_set_bits(integers->architecture, bits));
 }
 
-/* The setup is open. */
-static void make(struct integers *integers, int bits, int shift, int steps) {
+static void choose_random(struct integers *integers, int number) {
+    struct error error = {0};
+    const struct slots *slots = space_slots(integers->setup.space, &error);
+    struct random random = random_at(7, RANDOM_STREAM_TEST, (uint64_t)number);
+    integers->architecture = architecture_create(integers->setup.space);
+    if (number > 0)
+        architecture_randomize(integers->architecture, &random);
+    else
+        for (int i = 0; i < slots->count; i++)
+            integers->architecture->entries[i] = slots->items[i].entry_count - 1;
+}
+
+/* The setup is open, the architecture chosen. */
+static void make(struct integers *integers, int steps) {
     struct error error = {0};
     const struct spec *spec = &integers->setup.spec;
-    choose(integers, bits, shift);
     struct parameters *trained =
         derived_parameters(integers->setup.space, integers->architecture, NETWORK_FLOAT, 4, &error);
     search_setup_need(trained != NULL, &error);
@@ -89,7 +100,7 @@ static void make(struct integers *integers, int bits, int shift, int steps) {
                                            integers->parameters, NETWORK_QUANTIZED);
 }
 
-void integers_open(struct integers *integers, const char *space, int bits, int shift) {
+static void open_untrained(struct integers *integers, const char *space) {
     char setting[128];
     snprintf(setting, sizeof setting, "space=%s", space);
     const char *const settings[] = {setting,
@@ -100,7 +111,18 @@ void integers_open(struct integers *integers, const char *space, int bits, int s
                                     "data.valid_size=64",
                                     NULL};
     search_setup_open(&integers->setup, NULL, settings);
-    make(integers, bits, shift, 0);
+}
+
+void integers_open(struct integers *integers, const char *space, int bits, int shift) {
+    open_untrained(integers, space);
+    choose(integers, bits, shift);
+    make(integers, 0);
+}
+
+void integers_open_random(struct integers *integers, const char *space, int number) {
+    open_untrained(integers, space);
+    choose_random(integers, number);
+    make(integers, 0);
 }
 
 void integers_open_trained(struct integers *integers, const char *space, int bits, int shift,
@@ -122,7 +144,8 @@ void integers_open_trained(struct integers *integers, const char *space, int bit
                                     "quantize.patch=24",
                                     NULL};
     search_setup_open(&integers->setup, NULL, settings);
-    make(integers, bits, shift, training->steps);
+    choose(integers, bits, shift);
+    make(integers, training->steps);
 }
 
 void integers_close(struct integers *integers) {

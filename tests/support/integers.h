@@ -18,6 +18,9 @@ struct integers {
 /* A calibrated network of random weights at scale 2; choice `shift + i shift` in slot i, all of
  * `bits` bits, or with 0 those of the choice. Not to be moved once it is open. */
 void integers_open(struct integers *integers, const char *space, int bits, int shift);
+/* The same with number `number` of a fixed sequence of random architectures and its bits; 0: the
+ * last entry in every slot, which is the widest. */
+void integers_open_random(struct integers *integers, const char *space, int number);
 /* The same at another scale after training: `steps` in float on the pictures of a folder, then half
  * as many through the quantizers. */
 struct integers_training {

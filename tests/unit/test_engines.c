@@ -98,7 +98,7 @@ static void check_network(const char *space, int bits, int shift, int count) {
     struct integer_engine engine = integer_engine_create(&work.compiled, integer_kernel_best());
     c_program_folder(folder);
     c_program_write(&work.compiled, SCALE, space, folder);
-    c_program_build(&c_targets[0], folder);
+    c_program_build(&c_targets[0], "", folder);
     snprintf(width, sizeof width, bits ? "%d" : "mixed", bits);
     for (int s = 0; s < (steps ? 2 : 1); s++) {
         struct figures figures = {0};

@@ -113,12 +113,13 @@ static void make_subject(struct subject *subject, struct random *random) {
     int reach_h = step->dilation * (step->kernel_h - 1) + 1;
     int reach_w = step->dilation * (step->kernel_w - 1) + 1;
     input->height = input->rows = reach_h + below(random, 6);
-    input->width = reach_w + below(random, 60);
+    input->width = input->columns = reach_w + below(random, 60);
     input->row_bytes = (size_t)(in * input->width);
     input->data = memory_allocate(input->row_bytes * (size_t)input->height);
     fill_bytes(random, input->data, input->row_bytes * (size_t)input->height, is_extreme, 255);
     output->height = (input->height + 2 * step->pad_h - reach_h) / step->stride + 1;
     output->width = (input->width + 2 * step->pad_w - reach_w) / step->stride + 1;
+    output->columns = output->width;
     output->rows = 1;
     output->row_bytes =
         (size_t)(out * output->width) * (subject->values[OUTPUT].is_levels ? 1 : sizeof(float));
