@@ -58,6 +58,31 @@ static void find_chains(const struct grouping *grouping, int threads) {
     }
 }
 
+/* The delays of a chain's groups: all rows that a block reads are made when its turn comes. How far
+ * the first rows of two groups are apart is at most the difference of their lags: the image may
+ * end. */
+static void find_delays(const struct grouping *grouping, struct integer_chain *chain) {
+    const struct integer_groups *groups = grouping->groups;
+    chain->rows = 1;
+    for (int g = chain->first; g < chain->first + chain->count; g++)
+        if (groups->items[g].has_blocks) chain->rows = INTEGER_WINOGRAD_OUT;
+    for (int g = chain->first; g < chain->first + chain->count; g++) {
+        struct integer_group *group = &groups->items[g];
+        for (int i = 0; i < group->count; i++) {
+            const struct integer_step *step = &grouping->program->steps[group->steps[i]];
+            for (int k = 0; k < step->input_count; k++) {
+                int made = groups->made[step->inputs[k]], reach;
+                if (made < chain->first || made == g) continue;
+                find_reach(step, &reach);
+                const struct integer_group *other = &groups->items[made];
+                int rows = group->lag - other->lag + reach;
+                int delay = other->delay + (rows + chain->rows - 1) / chain->rows;
+                if (delay > group->delay) group->delay = delay;
+            }
+        }
+    }
+}
+
 /* What the reader, a step of group `index`, asks of its inputs. */
 static void add_reader(const struct grouping *grouping, int index,
                        const struct integer_step *reader) {
@@ -71,7 +96,8 @@ static void add_reader(const struct grouping *grouping, int index,
             continue;
         }
         find_reach(reader, &reach);
-        int rows = groups->items[index].lag + reach - groups->items[made].lag + 1;
+        int blocks = groups->items[index].delay - groups->items[made].delay + 1;
+        int rows = blocks * groups->chains[groups->chain_of[index]].rows + reach;
         groups->is_followed[value] = true;
         if (rows > groups->ring_rows[value]) groups->ring_rows[value] = rows;
     }
@@ -81,6 +107,8 @@ void integer_chains_find(const struct grouping *grouping, int output, int thread
     struct integer_groups *groups = grouping->groups;
     const struct integer_program *program = grouping->program;
     find_chains(grouping, threads);
+    for (int c = 0; c < groups->chain_count; c++)
+        find_delays(grouping, &groups->chains[c]);
     for (int g = 0; g < groups->count; g++)
         for (int i = 0; i < groups->items[g].count; i++)
             add_reader(grouping, g, &program->steps[groups->items[g].steps[i]]);
@@ -92,7 +120,7 @@ void integer_chains_find(const struct grouping *grouping, int output, int thread
         for (int i = 0; i < group->count; i++) {
             int value = program->steps[group->steps[i]].output;
             if (makes_more && groups->is_image[value] && !groups->is_followed[value])
-                groups->ring_rows[value] = 1;
+                groups->ring_rows[value] = groups->chains[groups->chain_of[g]].rows;
         }
     }
 }

@@ -157,11 +157,17 @@ struct worker {
     unsigned char *pieces, *rings;
 };
 
-/* The rows of a value around row y: an image, or the thread's own. */
+/* The rows of a value around row y: of a piece, the thread's own, or an image. */
 static struct integer_plane rows_of(const struct worker *worker, int value, int y) {
     const struct integer_groups *groups = &worker->engine->groups;
     struct integer_plane plane = worker->engine->planes[value];
     int made = groups->made[value];
+    if (integer_groups_is_private(groups, value)) {
+        plane.rows = groups->piece_rows[value];
+        plane.row_bytes = integer_row_bytes(worker->call.program, value, groups->items[made].piece);
+        plane.data = worker->pieces + groups->offsets[value];
+        return plane;
+    }
     bool is_own =
         made >= 0 && groups->chain_of[made] == worker->chain && groups->ring_rows[value] > 0;
     if (is_own && (groups->is_followed[value] || y < worker->begin || y >= worker->end)) {
@@ -174,8 +180,7 @@ static struct integer_plane rows_of(const struct worker *worker, int value, int 
 /* Pixel `first` of row y of a value. */
 static unsigned char *pixel_of(const struct worker *worker, int value, int y, int first) {
     const struct integer_engine *engine = worker->engine;
-    if (integer_groups_is_private(&engine->groups, value))
-        return worker->pieces + engine->groups.offsets[value];
+    if (integer_groups_is_private(&engine->groups, value)) first = 0;
     struct integer_plane rows = rows_of(worker, value, y);
     return integer_row(&rows, y) + integer_row_bytes(&engine->network->program, value, first);
 }
@@ -224,22 +229,17 @@ static struct integer_tail make_tail(const struct worker *worker, const int *ste
 /* The plane of a value, moved so that its pixel 0 is number `first` of row y. */
 static struct integer_plane moved_plane(const struct worker *worker, int value, int y, int first,
                                         int count) {
-    bool is_private = integer_groups_is_private(&worker->engine->groups, value);
     struct integer_plane plane = rows_of(worker, value, y);
     plane.width = count;
-    if (is_private) plane.rows = 1;
-    plane.data = is_private ? pixel_of(worker, value, y, first)
-                            : plane.data + integer_row_bytes(worker->call.program, value, first);
+    if (!integer_groups_is_private(&worker->engine->groups, value))
+        plane.data += integer_row_bytes(worker->call.program, value, first);
     return plane;
 }
 
-/* Pixels first .. first + count of row y by the first of `steps`, with so many behind it as its
- * tail. */
-static void run_piece(struct worker *worker, const int *steps, int tail_count, int y, int first,
-                      int count) {
+/* Pixels first .. first + count of rows y .. y + rows by a step. */
+static void run_piece(struct worker *worker, int index, int y, int rows, int first, int count) {
     const struct integer_engine *engine = worker->engine;
     struct integer_call *call = &worker->call;
-    int index = steps[0];
     const struct integer_step *step = &call->program->steps[index];
     bool is_local = integer_step_is_local(step);
     double start = begin_time(engine);
@@ -253,16 +253,43 @@ static void run_piece(struct worker *worker, const int *steps, int tail_count, i
     call->planes[step->output] = moved_plane(worker, step->output, y, first, count);
     call->step = step;
     if (engine->packed[index].kernel)
-        integer_packed_row(&engine->packed[index], call, y, is_local ? 0 : first);
+        integer_packed_rows(&engine->packed[index], call, y, rows, is_local ? 0 : first);
     else
         integer_run_row(call, y);
-    if (tail_count) {
-        struct integer_tail tail = make_tail(worker, steps, tail_count, y, first);
-        size_t channels = (size_t)call->program->values[step->output].channels;
-        engine->packed[index].kernel->tail(&tail, integer_output_floats(call, y),
-                                           (size_t)count * channels);
-    }
     add_time(engine, index, start);
+}
+
+/* The tail of so many steps behind the first of `steps`, which made its floats. */
+static void run_tail(const struct worker *worker, const int *steps, int tail_count, int y,
+                     int first, int count) {
+    const struct integer_program *program = worker->call.program;
+    int value = program->steps[steps[0]].output;
+    double start = begin_time(worker->engine);
+    struct integer_tail tail = make_tail(worker, steps, tail_count, y, first);
+    const float *floats = (const float *)(const void *)pixel_of(worker, value, y, first);
+    worker->engine->packed[steps[0]].kernel->tail(
+        &tail, floats, (size_t)count * (size_t)program->values[value].channels);
+    add_time(worker->engine, steps[0], start);
+}
+
+/* The steps of a group that make rows together. Where rows beyond the band lie elsewhere, those are
+ * made by themselves. */
+static void run_blocks(struct worker *worker, const struct integer_group *group, int y, int rows,
+                       int first, int count) {
+    const struct integer_engine *engine = worker->engine;
+    for (int i = 0; i < group->count; i++) {
+        int step = group->steps[i], value = worker->call.program->steps[step].output, together;
+        if (!engine->packed[step].words) continue;
+        bool is_parted = engine->groups.is_image[value] && !engine->groups.is_followed[value];
+        for (int at = y; at < y + rows; at += together) {
+            int edge = at < worker->begin ? worker->begin
+                       : at < worker->end ? worker->end
+                                          : y + rows;
+            together = y + rows - at;
+            if (is_parted && edge - at < together) together = edge - at;
+            run_piece(worker, step, at, together, first, count);
+        }
+    }
 }
 
 /* Asks for what the group reads pixel by pixel of images, while its first sums are made. */
@@ -276,36 +303,61 @@ static void prefetch_piece(const struct worker *worker, const struct integer_gro
     }
 }
 
-/* Every piece of a row by all steps before the next. */
-static void run_row(struct worker *worker, const struct integer_group *group, int y) {
+/* Every piece of some rows by all steps before the next. */
+static void run_rows(struct worker *worker, const struct integer_group *group, int y, int rows) {
     const struct integer_engine *engine = worker->engine;
-    const struct integer_groups *groups = &engine->groups;
-    const struct integer_step *steps = worker->call.program->steps;
-    int width = engine->planes[steps[group->steps[0]].output].width;
+    const int *steps = group->steps;
+    int width = engine->planes[worker->call.program->steps[steps[0]].output].width;
     for (int first = 0; first < width; first += group->piece) {
         int count = width - first < group->piece ? width - first : group->piece;
-        prefetch_piece(worker, group, y, first, count);
-        for (int i = 0; i < group->count; i += 1 + group->tails[i])
-            run_piece(worker, group->steps + i, group->tails[i], y, first, count);
+        if (group->has_blocks) run_blocks(worker, group, y, rows, first, count);
+        for (int row = y; row < y + rows; row++) {
+            prefetch_piece(worker, group, row, first, count);
+            for (int i = 0; i < group->count; i += 1 + group->tails[i]) {
+                if (!engine->packed[steps[i]].words)
+                    run_piece(worker, steps[i], row, 1, first, count);
+                if (group->tails[i])
+                    run_tail(worker, steps + i, group->tails[i], row, first, count);
+            }
+        }
     }
+}
+
+/* Row y of the band, of values that a later chain reads too. */
+static void copy_to_images(const struct worker *worker, const struct integer_group *group, int y) {
+    const struct integer_engine *engine = worker->engine;
+    const struct integer_groups *groups = &engine->groups;
     if (y < worker->begin || y >= worker->end) return;
     for (int i = 0; i < group->count; i++) {
-        int value = steps[group->steps[i]].output;
+        int value = worker->call.program->steps[group->steps[i]].output;
         if (groups->is_image[value] && groups->is_followed[value])
             memcpy(integer_row(&engine->planes[value], y), pixel_of(worker, value, y, 0),
                    engine->planes[value].row_bytes);
     }
 }
 
+static int within(int y, int height) {
+    return y < 0 ? 0 : y > height ? height : y;
+}
+
 /* The rows of one thread, group behind group. */
 static void run_band(struct worker *worker, const struct integer_chain *chain, int height) {
     const struct integer_group *groups = worker->engine->groups.items + chain->first;
-    for (int time = worker->begin - chain->halo; time < worker->end + chain->halo; time++)
+    bool is_done = false;
+    for (int time = 0; !is_done; time++) {
+        is_done = true;
         for (int i = 0; i < chain->count; i++) {
-            int y = time - groups[i].lag, beyond = chain->halo - groups[i].lag;
-            if (y >= 0 && y < height && y >= worker->begin - beyond && y < worker->end + beyond)
-                run_row(worker, &groups[i], y);
+            int beyond = chain->halo - groups[i].lag, end = within(worker->end + beyond, height);
+            int y = within(worker->begin - beyond, height) + (time - groups[i].delay) * chain->rows;
+            if (y >= end) continue;
+            is_done = false;
+            if (time < groups[i].delay) continue;
+            int rows = end - y < chain->rows ? end - y : chain->rows;
+            run_rows(worker, &groups[i], y, rows);
+            for (int k = 0; k < rows; k++)
+                copy_to_images(worker, &groups[i], y + k);
         }
+    }
 }
 
 static void run_chain(struct integer_engine *engine, int index) {
@@ -347,7 +399,9 @@ struct image integer_engine_upscale(struct integer_engine *engine, const struct 
     const struct integer_network *network = engine->network;
     struct integer_plane *output = &engine->planes[network->output];
     unsigned char *rgb = rgb_of(low);
+    struct image image = image_create(output->width, output->height, 3);
     engine->planes[network->input].data = rgb;
+    output->data = image.pixels;
     for (int i = 0; i < engine->groups.chain_count; i++) {
         const struct integer_group *first = &engine->groups.items[engine->groups.chains[i].first];
         if (first->piece)
@@ -355,8 +409,6 @@ struct image integer_engine_upscale(struct integer_engine *engine, const struct 
         else
             run_step(engine, first->steps[0]);
     }
-    struct image image = image_create(output->width, output->height, 3);
-    memcpy(image.pixels, output->data, image_bytes(&image));
     memory_free(rgb);
     return image;
 }

@@ -2,9 +2,9 @@
 #include "ops/integer_rows.h"
 #include <string.h>
 
-/* Pieces of rows have whole tiles of every kernel, and floats of a piece fit into the second-level
- * cache many times: smaller pieces take longer (measured). */
-enum { PIECE_UNIT = 24, PIECE_BYTES = 40000 };
+/* Pieces of rows have whole tiles of every kernel, and floats of a piece, or of a block of its
+ * rows, fit into the second-level cache many times: smaller pieces take longer (measured). */
+enum { PIECE_UNIT = 24, PIECE_BYTES = 80000 };
 
 bool integer_step_is_local(const struct integer_step *step) {
     switch ((enum integer_kind)step->kind) {
@@ -33,6 +33,10 @@ static bool has_pieces(const struct grouping *grouping, int step) {
     const struct integer_step *item = &grouping->program->steps[step];
     if (item->kind == INTEGER_CONVOLUTION) return grouping->packed[step].kernel != NULL;
     return integer_step_is_local(item);
+}
+
+bool integer_has_blocks(const struct grouping *grouping, int step) {
+    return grouping->packed[step].words != NULL;
 }
 
 /* Whether the step can be the next of group `index`: its inputs are made, and those of this group
@@ -198,8 +202,11 @@ static void make_group(struct grouping *grouping, int first) {
         steps[group->count++] = i;
         grouping->is_done[i] = true;
         groups->made[value] = index;
-        if (integer_pixel_bytes(grouping, value) > most)
-            most = integer_pixel_bytes(grouping, value);
+        bool has_blocks = integer_has_blocks(grouping, i);
+        groups->piece_rows[value] = has_blocks ? INTEGER_WINOGRAD_OUT : 1;
+        group->has_blocks |= has_blocks;
+        size_t bytes = integer_pixel_bytes(grouping, value) * (size_t)groups->piece_rows[value];
+        if (bytes > most) most = bytes;
     }
     group->tails = arena_allocate(&groups->arena, (size_t)group->count * sizeof(int));
     if (is_alone) return;
@@ -220,6 +227,7 @@ void integer_groups_create(struct integer_groups *groups, const struct integer_p
     groups->made = arena_allocate(&groups->arena, values * sizeof *groups->made);
     groups->last = arena_allocate(&groups->arena, values * sizeof *groups->last);
     groups->offsets = arena_allocate(&groups->arena, values * sizeof *groups->offsets);
+    groups->piece_rows = arena_allocate(&groups->arena, values * sizeof *groups->piece_rows);
     groups->is_passed = arena_allocate(&groups->arena, values * sizeof *groups->is_passed);
     groups->chains = arena_allocate(&groups->arena, steps * sizeof *groups->chains);
     groups->chain_of = arena_allocate(&groups->arena, steps * sizeof *groups->chain_of);

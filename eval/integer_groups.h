@@ -18,14 +18,20 @@ struct integer_group {
     const int *reads; /* images of the same size that it reads pixel by pixel */
     int read_count;
     int lag;   /* rows that it is behind the first group of its chain */
+    int delay; /* the same in blocks of rows */
     int piece; /* pixels of a row that are made at a time; 0: one step by itself */
+    /* Whether a step is a convolution that makes a block's rows together (ops/integer_winograd.h):
+     * such steps are first, for all rows of a piece. */
+    bool has_blocks;
 };
 
-/* At time t of a band begin .. end, each group makes its row t - lag, of those from begin - halo +
- * lag to end + halo - lag: neighbouring bands make a few rows twice instead of waiting. */
+/* Of a band begin .. end each group makes the rows from begin - halo + lag to end + halo - lag, so
+ * that neighbouring bands make a few rows twice instead of waiting: at time t the block of rows
+ * number t - delay. */
 struct integer_chain {
     int first, count; /* groups */
     int halo;         /* the lag of the last */
+    int rows;         /* of a block */
 };
 
 /* Zero-initialize; free with integer_groups_free. */
@@ -37,7 +43,9 @@ struct integer_groups {
     int *chain_of;    /* by group */
     int *made, *last; /* by value: the group that makes it, the last that reads it */
     bool *is_passed;  /* by value: a tail makes it and alone reads it: it is never stored */
-    /* By value: where it lies, among the pieces if it is private, else among the images. */
+    int *piece_rows;  /* by value, among the pieces */
+    /* By value: where it lies, among the pieces if it is private, else among the images; the output
+     * is in none of them. */
     size_t *offsets;
     /* By value: a later group of its chain reads it, so that each thread keeps rows of its own; and
      * a later chain, so that it is an image. */

@@ -4,6 +4,7 @@
 
 #include "eval/integer_groups.h"
 #include "ops/integer_rows.h"
+#include "ops/integer_winograd.h"
 
 /* While the groups are made. */
 struct grouping {
@@ -18,6 +19,8 @@ static inline size_t integer_pixel_bytes(const struct grouping *grouping, int va
     return integer_row_bytes(grouping->program, value, 1);
 }
 
+/* Whether the step is a convolution that makes a block of rows together. */
+bool integer_has_blocks(const struct grouping *grouping, int step);
 /* Finds the chains and what values are kept of them; groups are made. */
 void integer_chains_find(const struct grouping *grouping, int output, int threads);
 /* Finds a place for every value, after that. */

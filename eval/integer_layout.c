@@ -50,27 +50,45 @@ static int last_within(const struct grouping *grouping, const struct integer_gro
     return last;
 }
 
-/* Time is counted in chains: their groups run side by side. */
-static void lay_out_group(const struct grouping *grouping, int index, struct piece *pieces,
-                          struct piece *images, int *image_count) {
+/* Where values of a group that only it reads lie: those that are made in blocks of rows first, as
+ * they stay through all rows. `pieces` is room for them. */
+static void lay_out_private(const struct grouping *grouping, const struct integer_group *group,
+                            struct piece *pieces) {
+    struct integer_groups *groups = grouping->groups;
+    int count = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0, place_of = 0; i < group->count; i++) {
+            int step = group->steps[i], value = grouping->program->steps[step].output;
+            bool has_blocks = integer_has_blocks(grouping, step);
+            if (i > place_of + group->tails[place_of]) place_of = i;
+            if (groups->is_passed[value] || !integer_groups_is_private(groups, value) ||
+                has_blocks != (pass == 0))
+                continue;
+            size_t pixels = (size_t)group->piece * (size_t)groups->piece_rows[value];
+            groups->offsets[value] =
+                place(pieces, &count, has_blocks ? 0 : place_of,
+                      has_blocks ? group->count : last_within(grouping, group, value),
+                      integer_pixel_bytes(grouping, value) * pixels, &groups->piece_bytes);
+        }
+}
+
+/* Time is counted in chains: their groups run side by side. The output is made where the caller
+ * wants it. */
+static void lay_out_images(const struct grouping *grouping, int index, struct piece *images,
+                           int *image_count) {
     struct integer_groups *groups = grouping->groups;
     const struct integer_group *group = &groups->items[index];
-    int count = 0, chain = groups->chain_of[index];
-    for (int i = 0, place_of = 0; i < group->count; i++) {
+    for (int i = 0; i < group->count; i++) {
         const struct integer_step *step = &grouping->program->steps[group->steps[i]];
         int value = step->output, last = groups->last[value];
-        if (i > place_of + group->tails[place_of]) place_of = i;
-        if (groups->is_passed[value]) continue;
-        if (integer_groups_is_private(groups, value))
-            groups->offsets[value] = place(
-                pieces, &count, place_of, last_within(grouping, group, value),
-                integer_pixel_bytes(grouping, value) * (size_t)group->piece, &groups->piece_bytes);
-        else if (groups->is_image[value])
-            groups->offsets[value] =
-                place(images, image_count, chain,
-                      last < groups->count ? groups->chain_of[last] : groups->chain_count,
-                      integer_value_memory(grouping->program, step, &grouping->planes[value]),
-                      &groups->image_bytes);
+        bool is_output = last == groups->count;
+        if (groups->is_passed[value] || integer_groups_is_private(groups, value) ||
+            !groups->is_image[value] || is_output)
+            continue;
+        groups->offsets[value] =
+            place(images, image_count, groups->chain_of[index], groups->chain_of[last],
+                  integer_value_memory(grouping->program, step, &grouping->planes[value]),
+                  &groups->image_bytes);
     }
 }
 
@@ -93,8 +111,10 @@ void integer_groups_lay_out(const struct grouping *grouping) {
     size_t steps = (size_t)grouping->program->step_count;
     struct piece *pieces = memory_allocate(2 * steps * sizeof *pieces);
     int image_count = 0;
-    for (int g = 0; g < groups->count; g++)
-        lay_out_group(grouping, g, pieces + steps, pieces, &image_count);
+    for (int g = 0; g < groups->count; g++) {
+        lay_out_private(grouping, &groups->items[g], pieces + steps);
+        lay_out_images(grouping, g, pieces, &image_count);
+    }
     for (int c = 0; c < groups->chain_count; c++)
         lay_out_rings(grouping, &groups->chains[c]);
     memory_free(pieces);

@@ -339,6 +339,27 @@ static void read_graph(struct integer_lowering *lowering) {
     lowering->uses[network->output]++;
 }
 
+/* The picture. Where pixels are shuffled last, bytes are shuffled instead of floats. */
+static bool lower_output(struct integer_lowering *lowering, const struct integer_levels *bytes) {
+    struct integer_network *result = lowering->result;
+    int value = lowering->network->output, made = lowering->graph->values[value].node;
+    const struct graph_node *node = made >= 0 ? &lowering->graph->nodes[made] : NULL;
+    bool is_shuffled = node && node->op == &op_pixel_shuffle && lowering->uses[value] == 1;
+    if (is_shuffled) value = node->inputs[0];
+    int last = integer_lower_floats(lowering, value);
+    if (last < 0) return false;
+    struct integer_step output = {.kind = INTEGER_OUTPUT,
+                                  .number = (float)(255.0 / space_range(lowering->network->space)),
+                                  .input_count = 1};
+    result->output =
+        integer_add_step(lowering, output, &last, "output", channels_of(lowering, value), bytes);
+    if (!is_shuffled) return true;
+    struct integer_step shuffle = {
+        .kind = INTEGER_SHUFFLE, .stride = (int)integer_attribute(node, "scale"), .input_count = 1};
+    result->output = integer_add_step(lowering, shuffle, &result->output, node->name, 3, bytes);
+    return true;
+}
+
 static bool lower_all(struct integer_lowering *lowering) {
     const struct network *network = lowering->network;
     struct integer_network *result = lowering->result;
@@ -352,12 +373,7 @@ static bool lower_all(struct integer_lowering *lowering) {
         .kind = INTEGER_INPUT, .number = (float)(range / 255.0), .input_count = 1};
     lowering->made[network->input] =
         integer_add_step(lowering, input, &result->input, "input", 3, NULL);
-    int last = integer_lower_floats(lowering, network->output);
-    if (last < 0) return false;
-    struct integer_step output = {
-        .kind = INTEGER_OUTPUT, .number = (float)(255.0 / range), .input_count = 1};
-    result->output = integer_add_step(lowering, output, &last, "output", 3, &bytes);
-    return true;
+    return lower_output(lowering, &bytes);
 }
 
 /* The lists move to the result's arena. */

@@ -1,6 +1,8 @@
 #include "ops/integer_kernel.h"
 #include "core/memory.h"
 #include "ops/integer_convolution.h"
+#include "ops/integer_kernel_private.h"
+#include "ops/integer_winograd.h"
 
 const struct integer_kernel *const integer_kernels[] = {
 #if defined(__x86_64__)
@@ -19,6 +21,9 @@ const struct integer_kernel *integer_kernel_best(void) {
 
 static int rounded(int count, int unit) {
     return (count + unit - 1) / unit * unit;
+}
+static size_t aligned(size_t bytes) {
+    return (bytes + 63) / 64 * 64;
 }
 static int least(int a, int b) {
     return a < b ? a : b;
@@ -134,15 +139,19 @@ bool integer_packed_create(struct integer_packed *packed, const struct integer_k
     size_t columns = (size_t)step->groups * (size_t)packed->pitch;
     packed->weights =
         memory_allocate_aligned(window_steps(packed) * columns * (size_t)kernel->column_bytes);
-    packed->offsets = memory_allocate_aligned(columns * sizeof *packed->offsets);
-    memset(packed->offsets, 0, columns * sizeof *packed->offsets);
+    /* Kernels read whole vectors. */
+    size_t offsets = aligned(columns * sizeof *packed->offsets);
+    packed->offsets = memory_allocate_aligned(offsets);
+    memset(packed->offsets, 0, offsets);
     pack_weights(packed);
+    integer_winograd_pack(packed);
     if (step->scaling) pack_scaling(packed, program->values[step->output].zero);
     return true;
 }
 
 void integer_packed_free(struct integer_packed *packed) {
     memory_free(packed->weights);
+    memory_free(packed->words);
     memory_free(packed->offsets);
     memory_free(packed->lanes);
     *packed = (struct integer_packed){0};
@@ -163,10 +172,6 @@ struct row_work {
     const unsigned char **rows;     /* of the tile */
 };
 
-static size_t aligned(size_t bytes) {
-    return (bytes + 63) / 64 * 64;
-}
-
 static size_t window_span(const struct integer_packed *packed, int channels, int pixels) {
     const struct integer_step *step = packed->step;
     return (size_t)(pixels - 1) * (size_t)(step->stride * channels) +
@@ -176,6 +181,7 @@ static size_t window_span(const struct integer_packed *packed, int channels, int
 
 size_t integer_packed_scratch(const struct integer_packed *packed,
                               const struct integer_program *program) {
+    if (packed->words) return integer_winograd_scratch(packed);
     int channels = program->values[packed->step->inputs[0]].channels;
     size_t rows = (size_t)packed->step->kernel_h;
     return aligned(INTEGER_TILE_PIXELS * INTEGER_TILE_COLUMNS * sizeof(int32_t)) +
@@ -183,9 +189,8 @@ size_t integer_packed_scratch(const struct integer_packed *packed,
            (rows + 1) * aligned(window_span(packed, channels, INTEGER_TILE_PIXELS));
 }
 
-/* Copies what of begin .. begin + span lies within the row; the rest is zero. */
-static void copy_window(unsigned char *to, const unsigned char *row, ptrdiff_t begin,
-                        ptrdiff_t span, ptrdiff_t row_bytes, int zero) {
+void integer_copy_window(unsigned char *to, const unsigned char *row, ptrdiff_t begin,
+                         ptrdiff_t span, ptrdiff_t row_bytes, int zero) {
     ptrdiff_t from = begin < 0 ? 0 : begin;
     ptrdiff_t end = begin + span < row_bytes ? begin + span : row_bytes;
     if (from >= end) {
@@ -211,33 +216,29 @@ static void find_rows(const struct row_work *work, int x) {
         work->rows[k] = line && is_within ? line + begin : work->border;
         if (!line || is_within) continue;
         unsigned char *copy = work->copies + (size_t)k * aligned(work->span);
-        copy_window(copy, line, begin, span, row_bytes, value->zero);
+        integer_copy_window(copy, line, begin, span, row_bytes, value->zero);
         work->rows[k] = copy;
     }
 }
 
-static void sums_to_levels(const struct row_work *work, const int32_t *sums, int pixels,
-                           int columns, unsigned char *to, size_t pitch) {
-    const struct integer_packed *packed = work->packed;
+static void sums_to_levels(const struct integer_packed *packed, int zero, int channel,
+                           const int32_t *sums, int pixels, int columns, unsigned char *to,
+                           size_t pitch) {
     const struct integer_scaling *scaling = packed->step->scaling;
-    int channel = work->block * packed->kernel->columns;
     if (packed->kernel->levels) {
+        int group = channel / packed->width, within = channel % packed->width;
         int per_group = rounded(packed->width, 16) / 16;
-        packed->kernel->levels(&packed->lanes[work->group * per_group + channel / 16], scaling,
-                               sums, pixels, columns, to, pitch);
+        packed->kernel->levels(&packed->lanes[group * per_group + within / 16], scaling, sums,
+                               pixels, columns, to, pitch);
         return;
     }
-    int zero = integer_output_value(work->call)->zero;
-    channel += work->group * packed->width;
     for (int x = 0; x < pixels; x++, sums += INTEGER_TILE_COLUMNS, to += pitch)
         for (int i = 0; i < columns; i++)
             to[i] = integer_scale(scaling, zero, channel + i, sums[i]);
 }
 
-static void sums_to_floats(const struct row_work *work, const int32_t *sums, int pixels,
-                           int columns, float *to, size_t pitch) {
-    const struct integer_packed *packed = work->packed;
-    int channel = work->group * packed->width + work->block * packed->kernel->columns;
+static void sums_to_floats(const struct integer_packed *packed, int channel, const int32_t *sums,
+                           int pixels, int columns, float *to, size_t pitch) {
     const float *factors = packed->step->floats + channel;
     const float *biases = factors + packed->width * packed->step->groups;
     if (packed->kernel->floats) {
@@ -251,13 +252,23 @@ static void sums_to_floats(const struct row_work *work, const int32_t *sums, int
         }
 }
 
+void integer_packed_store(const struct integer_packed *packed, const struct integer_call *call,
+                          int channel, int columns, const int32_t *sums, int y, int x, int pixels) {
+    const struct integer_value *value = integer_output_value(call);
+    unsigned char *row = integer_row(integer_output(call), y);
+    size_t pitch = (size_t)value->channels, at = (size_t)x * pitch + (size_t)channel;
+    if (packed->step->scaling)
+        sums_to_levels(packed, value->zero, channel, sums, pixels, columns, row + at, pitch);
+    else
+        sums_to_floats(packed, channel, sums, pixels, columns, (float *)(void *)row + at, pitch);
+}
+
 /* All tiles of one block of channels; where the last would be shorter, it begins earlier. */
 static void run_block(struct row_work *work, int32_t *sums) {
     const struct integer_packed *packed = work->packed;
     const struct integer_kernel *kernel = packed->kernel;
     const struct integer_step *step = packed->step;
     const struct integer_plane *output = integer_output(work->call);
-    int channels = integer_output_value(work->call)->channels;
     int channel = work->block * kernel->columns;
     int in = integer_input_value(work->call, 0)->channels;
     struct integer_tile tile = {.rows = work->rows,
@@ -274,22 +285,18 @@ static void run_block(struct row_work *work, int32_t *sums) {
     tile.pixels = kernel->pixels(tile.columns);
     if (tile.pixels > output->width) tile.pixels = 1;
     work->span = window_span(packed, in, tile.pixels);
-    unsigned char *to = integer_row(output, work->y);
     for (int x = 0; x < output->width; x += tile.pixels) {
         if (x + tile.pixels > output->width) x = output->width - tile.pixels;
         find_rows(work, work->first + x);
         kernel->sums(&tile);
-        size_t at = (size_t)x * (size_t)channels + (size_t)(work->group * packed->width + channel);
-        if (step->scaling)
-            sums_to_levels(work, sums, tile.pixels, columns, to + at, (size_t)channels);
-        else
-            sums_to_floats(work, sums, tile.pixels, columns, (float *)(void *)to + at,
-                           (size_t)channels);
+        integer_packed_store(packed, work->call, work->group * packed->width + channel, columns,
+                             sums, work->y, x, tile.pixels);
     }
 }
 
-void integer_packed_row(const struct integer_packed *packed, const struct integer_call *call, int y,
-                        int first) {
+/* One row, by direct sums. */
+static void run_row(const struct integer_packed *packed, const struct integer_call *call, int y,
+                    int first) {
     unsigned char *scratch = call->scratch;
     int32_t *sums = (int32_t *)(void *)scratch;
     struct row_work work = {.packed = packed, .call = call, .y = y, .first = first};
@@ -314,4 +321,14 @@ void integer_packed_row(const struct integer_packed *packed, const struct intege
     for (work.group = 0; work.group < step->groups; work.group++)
         for (work.block = 0; work.block < packed->blocks; work.block++)
             run_block(&work, sums);
+}
+
+void integer_packed_rows(const struct integer_packed *packed, const struct integer_call *call,
+                         int y, int count, int first) {
+    if (packed->words) {
+        integer_winograd_rows(packed, call, y, count, first);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        run_row(packed, call, y + i, first);
 }

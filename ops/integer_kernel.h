@@ -23,7 +23,7 @@ struct integer_tile {
     int columns;            /* output channels, as the kernel rounds them up */
     const void *weights;    /* [row][run][step][column][4], as the kernel places them */
     const int32_t *offsets; /* what each sum begins with */
-    int32_t *sums;          /* [pixel][INTEGER_TILE_COLUMNS] */
+    int32_t *sums; /* [pixel][INTEGER_TILE_COLUMNS]; of words with 36 times as much between tiles */
 };
 
 /* Before loops over sums that are to stay in registers. */
@@ -68,6 +68,7 @@ struct integer_tail {
     struct integer_tail_step steps[INTEGER_TAIL_MOST];
 };
 
+struct integer_winograd_floats;
 struct integer_kernel {
     const char *name;
     bool (*is_supported)(void); /* by this processor */
@@ -85,6 +86,20 @@ struct integer_kernel {
                    const int32_t *sums, int pixels, int columns, unsigned char *to, size_t pitch);
     void (*floats)(const float *factors, const float *biases, const int32_t *sums, int pixels,
                    int columns, float *to, size_t pitch);
+    /* The parts of ops/integer_winograd.h; word_sums NULL: it is not done. */
+    /* Sums of tiles of words, two in a step, with one row and run: pixels(columns) of them, 4, 2
+     * or 1. */
+    void (*word_sums)(const struct integer_tile *tile);
+    void (*transform_rows)(const unsigned char *const *rows, size_t count, int16_t *to,
+                           size_t pitch);
+    void (*transform_columns)(const int16_t *from, int depth, int tiles, int16_t *to,
+                              size_t tile_pitch, size_t position_pitch);
+    /* Products, [tile][position][INTEGER_TILE_COLUMNS], to sums of pixels [row][column]
+     * [INTEGER_TILE_COLUMNS] with offsets, or to their floats. */
+    void (*transform_to_sums)(const int32_t *products, int tiles, int columns,
+                              const int32_t *offsets, int32_t *to, size_t row_pitch);
+    void (*transform_to_floats)(const int32_t *products, int tiles, const int32_t *offsets,
+                                const struct integer_winograd_floats *to);
     /* The tail of `count` floats. NULL: its steps are run one by one. */
     void (*tail)(const struct integer_tail *tail, const float *from, size_t count);
 };
@@ -105,6 +120,8 @@ struct integer_packed {
     int run_count, run_length, steps;
     int pitch;              /* columns of all blocks of a group */
     unsigned char *weights; /* of this and below: freed with integer_packed_free */
+    int16_t
+        *words; /* for ops/integer_winograd.h: [panel][position][pair][column][2]; NULL: direct */
     int32_t *offsets;
     struct integer_lanes *lanes; /* by group and 16 columns; NULL: to floats */
 };
@@ -116,8 +133,9 @@ void integer_packed_free(struct integer_packed *packed);
 /* Bytes of scratch that a row takes. */
 size_t integer_packed_scratch(const struct integer_packed *packed,
                               const struct integer_program *program);
-/* Computes row `y` of the output's plane, whose first pixel is number `first` of the whole. */
-void integer_packed_row(const struct integer_packed *packed, const struct integer_call *call, int y,
-                        int first);
+/* Computes rows y .. y + count of the output's plane, whose first pixel is number `first` of the
+ * whole; packed->words: INTEGER_WINOGRAD_OUT rows take hardly longer than one, and are the most. */
+void integer_packed_rows(const struct integer_packed *packed, const struct integer_call *call,
+                         int y, int count, int first);
 
 #endif

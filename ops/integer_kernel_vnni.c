@@ -5,6 +5,28 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+INLINE __mmask16 first_lanes(int count) {
+    return (__mmask16)(count >= 16 ? 0xffff : (1 << count) - 1);
+}
+
+/* Whole vectors are stored without a mask: it costs time. */
+INLINE void store_floats(float *to, __m512 values, int columns) {
+    if (columns >= 16)
+        _mm512_storeu_ps(to, values);
+    else
+        _mm512_mask_storeu_ps(to, first_lanes(columns), values);
+}
+
+#define WINOGRAD_BYTES 64
+typedef __m512 winograd_floats;
+INLINE winograd_floats winograd_load(const float *from, int columns) {
+    return _mm512_maskz_loadu_ps(first_lanes(columns), from);
+}
+INLINE void winograd_store(float *to, winograd_floats values, int columns) {
+    store_floats(to, values, columns);
+}
+#include "ops/integer_winograd_vectors.h"
+
 static bool is_supported(void) {
     return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl");
@@ -20,12 +42,23 @@ INLINE __m256i load_rest(const signed char *weights, const enum rest rest) {
                               _mm_loadu_si128((const __m128i *)(const void *)weights));
 }
 
+/* Four products of bytes, or two of words. */
+INLINE __m512i dot(__m512i sums, __m512i levels, __m512i weights, const bool is_words) {
+    return is_words ? _mm512_dpwssd_epi32(sums, levels, weights)
+                    : _mm512_dpbusd_epi32(sums, levels, weights);
+}
+INLINE __m256i dot_rest(__m256i sums, __m256i levels, __m256i weights, const bool is_words) {
+    return is_words ? _mm256_dpwssd_epi32(sums, levels, weights)
+                    : _mm256_dpbusd_epi32(sums, levels, weights);
+}
+
 /* `full` vectors of 16 columns, and the rest. */
 INLINE void make_sums(const struct integer_tile *tile, const int full, const enum rest rest,
-                      const int pixels) {
+                      const int pixels, const bool is_words) {
     __m512i sums[INTEGER_TILE_PIXELS][4];
     __m256i rests[INTEGER_TILE_PIXELS];
     const signed char *weights = tile->weights;
+    const int pitch = INTEGER_TILE_COLUMNS * (is_words ? INTEGER_WINOGRAD_POSITIONS : 1);
     const int bytes = full * 64 + (rest == HALF ? 32 : rest == QUARTER ? 16 : 0);
     INTEGER_UNROLL
     for (int x = 0; x < pixels; x++) {
@@ -51,20 +84,21 @@ INLINE void make_sums(const struct integer_tile *tile, const int full, const enu
                     levels = _mm512_set1_epi32(four);
                     INTEGER_UNROLL
                     for (int v = 0; v < full; v++)
-                        sums[x][v] = _mm512_dpbusd_epi32(sums[x][v], levels, columns[v]);
+                        sums[x][v] = dot(sums[x][v], levels, columns[v], is_words);
                     __m256i own = _mm512_castsi512_si256(levels);
                     if (rest == QUARTER && x % 2)
-                        rests[x / 2] = _mm256_dpbusd_epi32(
+                        rests[x / 2] = dot_rest(
                             rests[x / 2],
-                            _mm256_blend_epi32(_mm512_castsi512_si256(before), own, 0xf0), last);
+                            _mm256_mask_blend_epi32(0xf0, _mm512_castsi512_si256(before), own),
+                            last, is_words);
                     else if (rest == HALF || (rest == QUARTER && pixels == 1))
-                        rests[x] = _mm256_dpbusd_epi32(rests[x], own, last);
+                        rests[x] = dot_rest(rests[x], own, last, is_words);
                 }
             }
         }
     INTEGER_UNROLL
     for (int x = 0; x < pixels; x++) {
-        int32_t *to = tile->sums + x * INTEGER_TILE_COLUMNS;
+        int32_t *to = tile->sums + x * pitch;
         INTEGER_UNROLL
         for (int v = 0; v < full; v++)
             _mm512_storeu_si512(to + v * 16, sums[x][v]);
@@ -97,9 +131,19 @@ static int pixels_of(int columns) {
 #define DEFINE_SUMS(name, full, rest, most)                                                        \
     static void name(const struct integer_tile *tile) {                                            \
         if (tile->pixels == 1)                                                                     \
-            make_sums(tile, full, rest, 1);                                                        \
+            make_sums(tile, full, rest, 1, false);                                                 \
         else                                                                                       \
-            make_sums(tile, full, rest, most);                                                     \
+            make_sums(tile, full, rest, most, false);                                              \
+    }                                                                                              \
+    static void word_##name(const struct integer_tile *tile) {                                     \
+        if (tile->pixels == most)                                                                  \
+            make_sums(tile, full, rest, most, true);                                               \
+        else if (tile->pixels == 4)                                                                \
+            make_sums(tile, full, rest, 4, true);                                                  \
+        else if (tile->pixels == 2)                                                                \
+            make_sums(tile, full, rest, 2, true);                                                  \
+        else                                                                                       \
+            make_sums(tile, full, rest, 1, true);                                                  \
     }
 DEFINE_SUMS(sums_4, 0, QUARTER, FEWER)
 DEFINE_SUMS(sums_8, 0, HALF, FEWER)
@@ -121,17 +165,14 @@ static void sums(const struct integer_tile *tile) {
     by_quarters[tile->columns / 4 - 1](tile);
 }
 
-INLINE __mmask16 first_lanes(int count) {
-    return (__mmask16)(count >= 16 ? 0xffff : (1 << count) - 1);
+static void word_sums(const struct integer_tile *tile) {
+    static void (*const by_quarters[])(const struct integer_tile *) = {
+        word_sums_4,  word_sums_8,  NULL,         word_sums_16, word_sums_20, word_sums_24,
+        NULL,         word_sums_32, word_sums_36, word_sums_40, NULL,         word_sums_48,
+        word_sums_52, word_sums_56, NULL,         word_sums_64};
+    by_quarters[tile->columns / 4 - 1](tile);
 }
 
-/* Whole vectors are stored without a mask: it costs time. */
-INLINE void store_floats(float *to, __m512 values, int columns) {
-    if (columns >= 16)
-        _mm512_storeu_ps(to, values);
-    else
-        _mm512_mask_storeu_ps(to, first_lanes(columns), values);
-}
 INLINE void store_levels(unsigned char *to, __m128i levels, int columns) {
     if (columns >= 16)
         _mm_storeu_si128((__m128i *)(void *)to, levels);
@@ -328,5 +369,11 @@ const struct integer_kernel integer_kernel_vnni = {.name = "avx512-vnni",
                                                    .sums = sums,
                                                    .levels = levels,
                                                    .floats = floats,
+                                                   .word_sums = word_sums,
+                                                   .transform_rows = winograd_transform_rows,
+                                                   .transform_columns = winograd_transform_columns,
+                                                   .transform_to_sums = winograd_transform_to_sums,
+                                                   .transform_to_floats =
+                                                       winograd_transform_to_floats,
                                                    .tail = tail};
 #endif

@@ -100,27 +100,34 @@ static void make(struct integers *integers, int steps) {
                                            integers->parameters, NETWORK_QUANTIZED);
 }
 
-static void open_untrained(struct integers *integers, const char *space) {
-    char setting[128];
+static void open_untrained(struct integers *integers, const char *space, int width) {
+    char setting[128], of_width[32];
     snprintf(setting, sizeof setting, "space=%s", space);
+    snprintf(of_width, sizeof of_width, "let.width=%d", width);
     const char *const settings[] = {setting,
                                     "scale=2",
                                     "data.train_count=3",
                                     "data.train_size=96",
                                     "data.valid_count=1",
                                     "data.valid_size=64",
+                                    width ? of_width : NULL,
                                     NULL};
     search_setup_open(&integers->setup, NULL, settings);
 }
 
 void integers_open(struct integers *integers, const char *space, int bits, int shift) {
-    open_untrained(integers, space);
+    integers_open_wide(integers, space, 0, bits, shift);
+}
+
+void integers_open_wide(struct integers *integers, const char *space, int width, int bits,
+                        int shift) {
+    open_untrained(integers, space, width);
     choose(integers, bits, shift);
     make(integers, 0);
 }
 
 void integers_open_random(struct integers *integers, const char *space, int number) {
-    open_untrained(integers, space);
+    open_untrained(integers, space, 0);
     choose_random(integers, number);
     make(integers, 0);
 }

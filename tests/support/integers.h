@@ -21,6 +21,9 @@ void integers_open(struct integers *integers, const char *space, int bits, int s
 /* The same with number `number` of a fixed sequence of random architectures and its bits; 0: the
  * last entry in every slot, which is the widest. */
 void integers_open_random(struct integers *integers, const char *space, int number);
+/* The same with so many channels as the space's `width`; 0: as it says. */
+void integers_open_wide(struct integers *integers, const char *space, int width, int bits,
+                        int shift);
 /* The same at another scale after training: `steps` in float on the pictures of a folder, then half
  * as many through the quantizers. */
 struct integers_training {

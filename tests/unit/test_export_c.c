@@ -25,7 +25,8 @@ static void bits_are_those_of_the_engine(void **state) {
         const char *space;
         int bits, shift;
     } cases[] = {{"rfdn_small", 8, 1},   {"rfdn_small", 4, 0},   {"mbconv_small", 0, 1},
-                 {"mbconv_small", 4, 2}, {"hybrid_small", 8, 2}, {"quantnas_small", 0, 2}};
+                 {"mbconv_small", 4, 2}, {"hybrid_small", 8, 2}, {"quantnas_small", 0, 2},
+                 {"planted_bits", 8, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error error = {0};
         struct integers integers;

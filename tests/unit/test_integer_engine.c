@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+enum { WIDE = 36 }; /* channels that are enough for ops/integer_winograd.h */
+
 /* The largest difference in any pixel, and how many differ. */
 static int difference(const struct image *a, const struct image *b, size_t *count) {
     int largest = 0;
@@ -53,12 +55,15 @@ static void pictures_are_those_of_the_simulation(void **state) {
     /* The cells of quantnas, untrained, make much of one level that differs: few pixels may. */
     static const struct {
         const char *name;
-        int limit;
-    } spaces[] = {
-        {"rfdn_small", 1}, {"mbconv_small", 1}, {"hybrid_small", 1}, {"quantnas_small", 255}};
-    static const int bits[] = {8, 4, 0};
+        int limit, count; /* of `bits` */
+    } spaces[] = {{"rfdn_small", 1, 3},
+                  {"mbconv_small", 1, 3},
+                  {"hybrid_small", 1, 3},
+                  {"planted_bits", 1, 2},
+                  {"quantnas_small", 255, 3}};
+    static const int bits[] = {8, 0, 4};
     for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
-        for (size_t k = 0; k < 3; k++)
+        for (int k = 0; k < spaces[i].count; k++)
             for (int shift = 0; shift < 3; shift++) {
                 struct integers work;
                 char what[128];
@@ -84,13 +89,19 @@ static struct image upscaled(const struct integers *work, const struct integer_k
  */
 static void kernels_make_the_bits_of_plain_loops(void **state) {
     (void)state;
-    static const char *const spaces[] = {"rfdn_small", "mbconv_small", "hybrid_small",
-                                         "quantnas_small"};
+    static const struct {
+        const char *name;
+        int width;
+    } spaces[] = {{"rfdn_small", 0},
+                  {"mbconv_small", 0},
+                  {"hybrid_small", 0},
+                  {"quantnas_small", 0},
+                  {"rfdn_small", WIDE}};
     static const int bits[] = {8, 4, 0};
     for (size_t i = 0; i < sizeof spaces / sizeof *spaces; i++)
         for (int shift = 0; shift < 3; shift++) {
             struct integers work;
-            integers_open(&work, spaces[i], bits[shift], shift);
+            integers_open_wide(&work, spaces[i].name, spaces[i].width, bits[shift], shift);
             for (int width = 17; width < 750; width = width * 6 + 10) {
                 struct image low = leaves_image(7, (size_t)width, width, width == 17 ? 170 : 19);
                 struct image wanted = upscaled(&work, NULL, &low);
@@ -100,7 +111,7 @@ static void kernels_make_the_bits_of_plain_loops(void **state) {
                     struct image got = upscaled(&work, integer_kernels[k], &low);
                     if (difference(&wanted, &got, &count) > 0)
                         fail_msg("%s, choices %d, width %d: %s makes other bits, in %zu places",
-                                 spaces[i], shift, width, integer_kernels[k]->name, count);
+                                 spaces[i].name, shift, width, integer_kernels[k]->name, count);
                     image_free(&got);
                 }
                 image_free(&wanted);
@@ -108,6 +119,15 @@ static void kernels_make_the_bits_of_plain_loops(void **state) {
             }
             integers_close(&work);
         }
+}
+
+/* That there are convolutions that make blocks of rows, where the kernel can. */
+static void assert_transforms(const struct integer_engine *engine) {
+    const struct integer_kernel *kernel = integer_kernel_best();
+    int count = 0;
+    for (int i = 0; i < engine->network->program.step_count; i++)
+        count += engine->packed[i].words != NULL;
+    assert_true(count > 2 || !kernel || !kernel->word_sums);
 }
 
 static void bits_do_not_depend_on_threads_or_sizes_before(void **state) {
@@ -118,9 +138,10 @@ static void bits_do_not_depend_on_threads_or_sizes_before(void **state) {
     int threads = threads_get();
     for (int i = 0; i < 4; i++) {
         struct integers work;
-        integers_open(&work, spaces[i / 2], 8, 2);
+        integers_open_wide(&work, spaces[i / 2], i / 2 ? WIDE : 0, 8, 2);
         struct integer_engine first = integer_engine_create(&work.compiled, integer_kernel_best());
         struct integer_engine second = integer_engine_create(&work.compiled, integer_kernel_best());
+        if (i / 2) assert_transforms(&first);
         struct image low = leaves_image(7, 1, 45, heights[i % 2]);
         struct image other = leaves_image(7, 2, 64, 20);
         threads_set(1);

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { INPUT, OUTPUT, VALUES, MOST_CHANNELS = 160 };
+enum { INPUT, OUTPUT, VALUES, MOST_CHANNELS = 160, MOST_ROWS = 4, MOST_DEPTH = 120 };
 
 /* One convolution of random numbers, with all that it points to. */
 struct subject {
@@ -65,19 +65,36 @@ static void make_scaling(struct subject *subject, struct random *random, int cha
     subject->step.scaling = &subject->scaling;
 }
 
-static void make_subject(struct subject *subject, struct random *random) {
+/* A convolution of any shape; the channels of a group. */
+static void choose_shape(struct integer_step *step, struct random *random, int *depth, int *width) {
     static const int kernels[] = {1, 1, 3, 3, 5};
-    memset(subject, 0, sizeof *subject);
-    struct integer_step *step = &subject->step;
-    step->kind = INTEGER_CONVOLUTION;
     step->groups = 1 + (below(random, 3) == 0) * below(random, 3);
-    int depth = 1 + below(random, 70 / step->groups), width = 1 + below(random, 140 / step->groups);
+    *depth = 1 + below(random, 70 / step->groups);
+    *width = 1 + below(random, 140 / step->groups);
     step->kernel_h = kernels[below(random, 5)];
     step->kernel_w = kernels[below(random, 5)];
     step->stride = 1 + (below(random, 3) == 0) * below(random, 3);
     step->dilation = 1 + (below(random, 4) == 0);
     step->pad_h = below(random, step->kernel_h + 1);
     step->pad_w = below(random, step->kernel_w + 1);
+}
+
+/* One that is transformed, where its sums are small enough: those of the greatest depth may reach
+ * 2^25 with weights of 8 bits. */
+static void choose_winograd(struct integer_step *step, struct random *random, int *depth,
+                            int *width) {
+    step->kernel_h = step->kernel_w = 3;
+    step->pad_h = step->pad_w = step->stride = step->dilation = step->groups = 1;
+    *depth = below(random, 4) ? 24 + below(random, 60) : MOST_DEPTH;
+    *width = 24 + below(random, 110);
+}
+
+static void make_subject(struct subject *subject, struct random *random, bool is_winograd) {
+    memset(subject, 0, sizeof *subject);
+    struct integer_step *step = &subject->step;
+    int depth, width;
+    (is_winograd ? choose_winograd : choose_shape)(step, random, &depth, &width);
+    step->kind = INTEGER_CONVOLUTION;
     step->weight_bits = 2 << below(random, 3);
     step->input_count = 1;
     step->inputs = subject->inputs;
@@ -89,7 +106,7 @@ static void make_subject(struct subject *subject, struct random *random) {
     subject->program = (struct integer_program){
         .values = subject->values, .value_count = VALUES, .steps = step, .step_count = 1};
     subject->window = (size_t)(depth * step->kernel_h * step->kernel_w);
-    bool is_extreme = below(random, 4) == 0;
+    bool is_extreme = below(random, 4) == 0 || depth == MOST_DEPTH;
     size_t bytes = (subject->window * (size_t)out * (size_t)step->weight_bits + 7) / 8;
     unsigned char *weights = memory_allocate(bytes);
     /* The most negative weight of each width. */
@@ -120,7 +137,7 @@ static void make_subject(struct subject *subject, struct random *random) {
     output->height = (input->height + 2 * step->pad_h - reach_h) / step->stride + 1;
     output->width = (input->width + 2 * step->pad_w - reach_w) / step->stride + 1;
     output->columns = output->width;
-    output->rows = 1;
+    output->rows = MOST_ROWS;
     output->row_bytes =
         (size_t)(out * output->width) * (subject->values[OUTPUT].is_levels ? 1 : sizeof(float));
 }
@@ -130,11 +147,14 @@ static void free_subject(struct subject *subject) {
     memory_free((void *)(uintptr_t)subject->step.weights);
 }
 
-static void check_row(struct subject *subject, const struct integer_packed *packed, int y,
-                      int number) {
+/* Rows y .. y + count, made together. */
+static void check_rows(struct subject *subject, const struct integer_packed *packed, int y,
+                       int count, int number) {
     struct integer_plane *output = &subject->planes[OUTPUT];
-    unsigned char *wanted = memory_allocate(output->row_bytes);
-    unsigned char *got = memory_allocate(output->row_bytes);
+    size_t bytes = output->row_bytes * MOST_ROWS;
+    unsigned char *wanted = memory_allocate(bytes), *got = memory_allocate(bytes);
+    memset(wanted, 0, bytes);
+    memset(got, 0, bytes);
     size_t scratch = integer_packed_scratch(packed, &subject->program);
     struct integer_call call = {
         .program = &subject->program,
@@ -142,16 +162,27 @@ static void check_row(struct subject *subject, const struct integer_packed *pack
         .planes = subject->planes,
         .scratch = memory_allocate_aligned(scratch > subject->window ? scratch : subject->window)};
     output->data = wanted;
-    integer_convolution_row(&call, y);
+    for (int i = 0; i < count; i++)
+        integer_convolution_row(&call, y + i);
     output->data = got;
-    integer_packed_row(packed, &call, y, 0);
-    for (size_t i = 0; i < output->row_bytes; i++)
+    integer_packed_rows(packed, &call, y, count, 0);
+    for (size_t i = 0; i < bytes; i++)
         if (wanted[i] != got[i])
-            fail_msg("%s: convolution %d makes %d instead of %d at byte %zu of row %d",
-                     packed->kernel->name, number, got[i], wanted[i], i, y);
+            fail_msg("%s: convolution %d makes %d instead of %d at byte %zu of %d rows from %d",
+                     packed->kernel->name, number, got[i], wanted[i], i, count, y);
     memory_free(call.scratch);
     memory_free(wanted);
     memory_free(got);
+}
+
+static void check_all_rows(struct subject *subject, const struct integer_packed *packed,
+                           struct random *random, int number) {
+    int height = subject->planes[OUTPUT].height;
+    for (int y = 0, count; y < height; y += count) {
+        count = 1 + below(random, MOST_ROWS);
+        if (count > height - y) count = height - y;
+        check_rows(subject, packed, y, count, number);
+    }
 }
 
 static void convolutions_have_the_bits_of_plain_loops(void **state) {
@@ -163,17 +194,39 @@ static void convolutions_have_the_bits_of_plain_loops(void **state) {
         for (int number = 0; number < 300; number++) {
             struct random random = random_at(4, RANDOM_STREAM_TEST, (uint64_t)number);
             struct integer_packed packed;
-            make_subject(&subject, &random);
+            make_subject(&subject, &random, false);
             if (integer_packed_create(&packed, integer_kernels[k], &subject.program,
                                       &subject.step)) {
                 packed_count++;
-                for (int y = 0; y < subject.planes[OUTPUT].height; y++)
-                    check_row(&subject, &packed, y, number);
+                check_all_rows(&subject, &packed, &random, number);
                 integer_packed_free(&packed);
             }
             free_subject(&subject);
         }
         assert_true(packed_count > 250);
+    }
+}
+
+/* Of those whose sums may be too large for it some go by direct sums. */
+static void winograd_has_the_bits_of_plain_loops(void **state) {
+    (void)state;
+    static struct subject subject;
+    for (int k = 0; integer_kernels[k]; k++) {
+        if (!integer_kernels[k]->is_supported() || !integer_kernels[k]->word_sums) continue;
+        int transformed = 0, direct = 0;
+        for (int number = 0; number < 100; number++) {
+            struct random random = random_at(5, RANDOM_STREAM_TEST, (uint64_t)number);
+            struct integer_packed packed;
+            make_subject(&subject, &random, true);
+            assert_true(integer_packed_create(&packed, integer_kernels[k], &subject.program,
+                                              &subject.step));
+            *(packed.words ? &transformed : &direct) += 1;
+            check_all_rows(&subject, &packed, &random, number);
+            integer_packed_free(&packed);
+            free_subject(&subject);
+        }
+        assert_true(transformed > 60);
+        assert_true(direct > 5);
     }
 }
 
@@ -289,6 +342,7 @@ static void tails_have_the_bits_of_plain_loops(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolutions_have_the_bits_of_plain_loops),
+        cmocka_unit_test(winograd_has_the_bits_of_plain_loops),
         cmocka_unit_test(tails_have_the_bits_of_plain_loops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
