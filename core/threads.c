@@ -1,5 +1,7 @@
 #include "core/threads.h"
 #include <omp.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 #if defined(__x86_64__)
@@ -49,4 +51,36 @@ void threads_chunk(size_t items, int count, int index, size_t *begin, size_t *en
     size_t i = (size_t)index;
     *begin = whole * i + (i < longer ? i : longer);
     *end = *begin + whole + (i < longer);
+}
+
+void threads_deal(struct threads_shares *shares, int items, int threads) {
+    shares->count = threads < THREADS_MAX_SHARES ? threads : THREADS_MAX_SHARES;
+    for (int i = 0; i < shares->count; i++) {
+        size_t begin, end;
+        threads_chunk((size_t)items, shares->count, i, &begin, &end);
+        atomic_init(&shares->share[i].range, (uint64_t)begin << 32 | end);
+    }
+}
+
+/* The first or last item of what is left of a range, or -1. Only the range itself is shared: what
+ * items read was there before the region, and what they write is read after it. */
+static int take(_Atomic(uint64_t) *range, bool first) {
+    uint64_t old = atomic_load_explicit(range, memory_order_relaxed), left;
+    uint32_t begin, end;
+    do {
+        begin = (uint32_t)(old >> 32);
+        end = (uint32_t)old;
+        if (begin >= end) return -1;
+        left = first ? old + ((uint64_t)1 << 32) : old - 1;
+    } while (!atomic_compare_exchange_weak_explicit(range, &old, left, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return (int)(first ? begin : end - 1);
+}
+
+int threads_take(struct threads_shares *shares, int thread) {
+    int own = thread % shares->count;
+    int item = take(&shares->share[own].range, true);
+    for (int i = 1; item < 0 && i < shares->count; i++)
+        item = take(&shares->share[(own + i) % shares->count].range, false);
+    return item;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/threads.h"
 #include "ops/conv2d_panel.h"
 #include "ops/conv2d_tile.h"
 
@@ -228,8 +229,13 @@ void conv2d_dense_correlate(const struct conv2d_dense *dense,
     int tiles = conv2d_tile_count(d, t);
     int threads = omp_get_max_threads();
     if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
-        /* Tiles write different pixels, so their order and place do not matter to the result. */
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (int tile = 0; tile < tiles; tile++)
-        run_tile(&c, tile, buffers + (size_t)omp_get_thread_num() * thread_floats(t));
+    struct threads_shares shares;
+    threads_deal(&shares, tiles, threads);
+    /* Tiles write different pixels, so their order and place do not matter to the result. */
+#pragma omp parallel num_threads(threads)
+    {
+        int thread = omp_get_thread_num();
+        for (int tile; (tile = threads_take(&shares, thread)) >= 0;)
+            run_tile(&c, tile, buffers + (size_t)thread * thread_floats(t));
+    }
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MICRO_LANES SIMD_LANES
+#include "core/threads.h"
 #include "ops/conv2d_depthwise_micro.h"
 #if SIMD_LANES == 16
 #define MICRO_LANES 8
@@ -218,7 +219,12 @@ void conv2d_depthwise_correlate(const struct conv2d_dense *dense,
     int tiles = conv2d_tile_count(d, &w.tiling);
     int threads = omp_get_max_threads();
     if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (int tile = 0; tile < tiles; tile++)
-        run_tile(&w, tile, buffers + (size_t)omp_get_thread_num() * thread_floats(&w.tiling));
+    struct threads_shares shares;
+    threads_deal(&shares, tiles, threads);
+#pragma omp parallel num_threads(threads)
+    {
+        int thread = omp_get_thread_num();
+        for (int tile; (tile = threads_take(&shares, thread)) >= 0;)
+            run_tile(&w, tile, buffers + (size_t)thread * thread_floats(&w.tiling));
+    }
 }

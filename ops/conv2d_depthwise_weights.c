@@ -165,15 +165,20 @@ void conv2d_depthwise_backward_weight(const struct conv2d_shape *shape,
     size_t tiles = (size_t)conv2d_tile_count(&w.dense, &w.tiling);
     int threads = omp_get_max_threads();
     if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (int chunk = 0; chunk < w.chunks; chunk++) {
-        float *chunk_sums = sums + (size_t)chunk * w.chunk_floats;
-        float *buffer = buffers + (size_t)omp_get_thread_num() * w.thread_floats;
-        size_t begin, end;
-        threads_chunk(tiles, w.chunks, chunk, &begin, &end);
-        memset(chunk_sums, 0, w.chunk_floats * sizeof(float));
-        for (size_t tile = begin; tile < end; tile++)
-            sum_tile(&w, (int)tile, chunk_sums, buffer);
+    struct threads_shares shares;
+    threads_deal(&shares, w.chunks, threads);
+#pragma omp parallel num_threads(threads)
+    {
+        int thread = omp_get_thread_num();
+        float *buffer = buffers + (size_t)thread * w.thread_floats;
+        for (int chunk; (chunk = threads_take(&shares, thread)) >= 0;) {
+            float *chunk_sums = sums + (size_t)chunk * w.chunk_floats;
+            size_t begin, end;
+            threads_chunk(tiles, w.chunks, chunk, &begin, &end);
+            memset(chunk_sums, 0, w.chunk_floats * sizeof(float));
+            for (size_t tile = begin; tile < end; tile++)
+                sum_tile(&w, (int)tile, chunk_sums, buffer);
+        }
     }
     for (int chunk = 0; chunk < w.chunks; chunk++)
         add_chunk(&w, sums + (size_t)chunk * w.chunk_floats, grad_weight, grad_bias);

@@ -4,6 +4,7 @@
 #include <omp.h>
 #include <stdint.h>
 
+#include "core/threads.h"
 #include "ops/conv2d_panel.h"
 #include "ops/conv2d_tile.h"
 #include "ops/kernel_simd.h"
@@ -196,7 +197,12 @@ void conv2d_narrow_correlate(const struct conv2d_dense *dense,
     int tiles = conv2d_tile_count(&n.dense, &n.tiling);
     int threads = omp_get_max_threads();
     if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (int tile = 0; tile < tiles; tile++)
-        run_tile(&n, tile, buffers + (size_t)omp_get_thread_num() * thread_floats(&n));
+    struct threads_shares shares;
+    threads_deal(&shares, tiles, threads);
+#pragma omp parallel num_threads(threads)
+    {
+        int thread = omp_get_thread_num();
+        for (int tile; (tile = threads_take(&shares, thread)) >= 0;)
+            run_tile(&n, tile, buffers + (size_t)thread * thread_floats(&n));
+    }
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/threads.h"
 #include "ops/conv2d_panel.h"
 
 /* Everything that the blocks share. */
@@ -252,16 +253,17 @@ void conv2d_winograd_correlate(const struct conv2d_dense *dense,
     int inputs = d->groups * d->in_per_group, blocks = winograd_block_count(t);
     int threads = omp_get_max_threads();
     if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
+    struct threads_shares shares;
+    threads_deal(&shares, blocks, threads);
 #pragma omp parallel num_threads(threads)
     {
-        struct buffers b =
-            buffers_at(&w, threads_first + (size_t)omp_get_thread_num() * thread_floats(d, t));
+        int thread = omp_get_thread_num();
+        struct buffers b = buffers_at(&w, threads_first + (size_t)thread * thread_floats(d, t));
 #pragma omp for schedule(static)
         for (int in = 0; in < inputs; in++)
             pack_channel(&w, in / d->in_per_group, in % d->in_per_group, b.taps);
-            /* Blocks write different pixels, so their order and place do not matter. */
-#pragma omp for schedule(dynamic, 1)
-        for (int block = 0; block < blocks; block++)
+        /* Blocks write different pixels, so their order and place do not matter. */
+        for (int block; (block = threads_take(&shares, thread)) >= 0;)
             run_block(&w, &b, block);
     }
 }

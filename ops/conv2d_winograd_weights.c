@@ -207,13 +207,15 @@ void conv2d_winograd_backward_weight(const struct conv2d_shape *shape,
     size_t channels = (size_t)(d->groups * d->in_per_group);
     int threads = omp_get_max_threads();
     if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
+    struct threads_shares shares;
+    threads_deal(&shares, w.chunks, threads);
 #pragma omp parallel num_threads(threads)
     {
-        struct buffers b =
-            buffers_at(t, threads_first + (size_t)omp_get_thread_num() * thread_floats(t));
-#pragma omp for schedule(dynamic, 1)
-        for (int chunk = 0; chunk < w.chunks; chunk++)
+        int thread = omp_get_thread_num();
+        struct buffers b = buffers_at(t, threads_first + (size_t)thread * thread_floats(t));
+        for (int chunk; (chunk = threads_take(&shares, thread)) >= 0;)
             sum_chunk(&w, &b, chunk);
+#pragma omp barrier
 #pragma omp for schedule(static)
         for (size_t channel = 0; channel < channels; channel++)
             finish_channel(&w, channel, grad_weight);

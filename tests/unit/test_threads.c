@@ -58,11 +58,44 @@ static void the_chunks_do_not_depend_on_the_threads(void **state) {
     assert_int_equal(one, 50);
 }
 
+enum { MOST_ITEMS = 1000 };
+
+static void every_dealt_item_is_taken_once(void **state) {
+    (void)state;
+    const int items[] = {0, 1, 5, 16, MOST_ITEMS}, threads[] = {1, 2, 3, 20};
+    for (int i = 0; i < 5; i++)
+        for (int t = 0; t < 4; t++) {
+            struct threads_shares shares;
+            int taken[MOST_ITEMS] = {0};
+            threads_deal(&shares, items[i], threads[t]);
+#pragma omp parallel num_threads(threads[t])
+            for (int item; (item = threads_take(&shares, omp_get_thread_num())) >= 0;) {
+#pragma omp atomic
+                taken[item]++;
+            }
+            for (int item = 0; item < MOST_ITEMS; item++)
+                assert_int_equal(taken[item], item < items[i]);
+        }
+}
+
+static void a_thread_takes_its_own_share_in_order_and_then_the_end_of_others(void **state) {
+    (void)state;
+    const int order[] = {4, 5, 6, 9, 8, 7, 3, 2, 1, 0};
+    struct threads_shares shares;
+    threads_deal(&shares, 10, 3); /* 0 to 3, 4 to 6, 7 to 9 */
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(threads_take(&shares, 1), order[i]);
+    assert_int_equal(threads_take(&shares, 1), -1);
+    assert_int_equal(threads_take(&shares, 0), -1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_cover_all_items_once_in_order),
         cmocka_unit_test(the_number_of_threads_is_what_was_set),
         cmocka_unit_test(the_chunks_do_not_depend_on_the_threads),
+        cmocka_unit_test(every_dealt_item_is_taken_once),
+        cmocka_unit_test(a_thread_takes_its_own_share_in_order_and_then_the_end_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
