@@ -46,8 +46,6 @@ static int pairs_of(const struct integer_packed *packed) {
     return rounded(packed->depth, 2) / 2;
 }
 
-/* Columns are multiplied some at a time, so that their products stay in a near cache: the last of
- * these panels has the rest too. */
 /* Columns are multiplied a tile's width at a time. */
 static int panels_of(const struct integer_packed *packed) {
     return (packed->pitch + INTEGER_TILE_COLUMNS - 1) / INTEGER_TILE_COLUMNS;

@@ -68,8 +68,7 @@ WINOGRAD_INLINE void winograd_transform_sums(const winograd_sums *m, winograd_su
     y[3] = d + (q << 2) + m[5] + (m[5] << 1);
 }
 
-/* Products of a tile to the sums of its pixels with `offsets` added.
- */
+/* Products of a tile to the sums of its pixels with `offsets` added. */
 WINOGRAD_INLINE void winograd_transform_back(const int32_t *products, const int32_t *offsets,
                                              winograd_signed sums[4][4]) {
     enum { IN = INTEGER_WINOGRAD_IN, OUT = INTEGER_WINOGRAD_OUT, INVERSE_OF_9 = 0x38e38e39 };

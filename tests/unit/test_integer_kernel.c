@@ -230,6 +230,121 @@ static void winograd_has_the_bits_of_plain_loops(void **state) {
     }
 }
 
+/* Weights or levels: one number, its two extremes in turns, or any. */
+static void fill_pattern(struct random *random, unsigned char *bytes, size_t count, int low,
+                         int high) {
+    int pattern = below(random, 4);
+    for (size_t i = 0; i < count; i++)
+        bytes[i] = (unsigned char)(pattern == 0   ? low
+                                   : pattern == 1 ? high
+                                   : pattern == 2 ? (below(random, 2) ? low : high)
+                                                  : below(random, 256));
+}
+
+/* A 3x3 convolution to floats of 8-bit weights, of a small picture; `depth` 0: any. */
+static void make_small_subject(struct subject *subject, struct random *random, int depth) {
+    memset(subject, 0, sizeof *subject);
+    struct integer_step *step = &subject->step;
+    int in = depth ? depth : 1 + below(random, 80), out = 1 + below(random, 80);
+    *step = (struct integer_step){.kind = INTEGER_CONVOLUTION,
+                                  .output = OUTPUT,
+                                  .input_count = 1,
+                                  .inputs = subject->inputs,
+                                  .kernel_h = 3,
+                                  .kernel_w = 3,
+                                  .stride = 1,
+                                  .pad_h = 1,
+                                  .pad_w = 1,
+                                  .dilation = 1,
+                                  .groups = 1,
+                                  .weight_bits = 8,
+                                  .floats = subject->floats,
+                                  .offsets = subject->offsets};
+    subject->values[INPUT] = (struct integer_value){
+        .channels = in, .is_levels = 1, .zero = below(random, 256), .highest = 255};
+    subject->values[OUTPUT] = (struct integer_value){.channels = out};
+    subject->program = (struct integer_program){
+        .values = subject->values, .value_count = VALUES, .steps = step, .step_count = 1};
+    subject->window = (size_t)(9 * in);
+    unsigned char *weights = memory_allocate(subject->window * (size_t)out);
+    fill_pattern(random, weights, subject->window * (size_t)out, 0x80, depth ? 0x80 : 0x7f);
+    step->weights = weights;
+    for (int o = 0; o < out; o++) {
+        subject->offsets[o] = below(random, 20000) - 10000;
+        subject->floats[o] = 1.0f;
+    }
+    struct integer_plane *input = &subject->planes[INPUT], *output = &subject->planes[OUTPUT];
+    input->height = input->rows = output->height = output->rows = 1 + below(random, 13);
+    input->width = input->columns = output->width = output->columns =
+        1 + below(random, below(random, 4) ? 13 : 120);
+    input->row_bytes = (size_t)(in * input->width);
+    output->row_bytes = (size_t)(out * output->width) * sizeof(float);
+    input->data = memory_allocate(input->row_bytes * (size_t)input->height);
+    fill_pattern(random, input->data, input->row_bytes * (size_t)input->height, 0, 255);
+}
+
+/* All rows in blocks of one to four, as bands cut them. */
+static void check_blocks(struct subject *subject, const struct integer_packed *packed,
+                         struct random *random, int number) {
+    struct integer_plane *output = &subject->planes[OUTPUT];
+    size_t bytes = output->row_bytes * (size_t)output->height;
+    float *wanted = memory_allocate(bytes), *got = memory_allocate(bytes);
+    size_t scratch = integer_packed_scratch(packed, &subject->program);
+    struct integer_call call = {
+        .program = &subject->program,
+        .step = &subject->step,
+        .planes = subject->planes,
+        .scratch = memory_allocate_aligned(scratch > subject->window ? scratch : subject->window)};
+    output->data = (unsigned char *)wanted;
+    for (int y = 0; y < output->height; y++)
+        integer_convolution_row(&call, y);
+    output->data = (unsigned char *)got;
+    for (int y = 0, count; y < output->height; y += count) {
+        count = 1 + below(random, MOST_ROWS);
+        if (count > output->height - y) count = output->height - y;
+        integer_packed_rows(packed, &call, y, count, 0);
+    }
+    for (size_t i = 0; i < bytes / sizeof *got; i++)
+        if (wanted[i] != got[i])
+            fail_msg("%s: convolution %d of %d channels makes %g instead of %g at %zu",
+                     packed->kernel->name, number, packed->depth, (double)got[i], (double)wanted[i],
+                     i);
+    memory_free(call.scratch);
+    memory_free(wanted);
+    memory_free(got);
+}
+
+static void winograd_has_the_bits_of_small_pictures_and_extreme_numbers(void **state) {
+    (void)state;
+    static struct subject subject;
+    /* With all weights -128, sums of 114 channels lie within 25 bits, those of 115 do not. */
+    static const int depths[] = {0, 114, 115, 160};
+    for (int k = 0; integer_kernels[k]; k++) {
+        if (!integer_kernels[k]->is_supported() || !integer_kernels[k]->word_sums) continue;
+        int counts[4] = {0}, made = 0;
+        for (int number = 0; number < 400; number++) {
+            struct random random = random_at(6, RANDOM_STREAM_TEST, (uint64_t)number);
+            struct integer_packed packed;
+            int kind = number < 340 ? 0 : 1 + number % 3;
+            make_small_subject(&subject, &random, depths[kind]);
+            assert_true(integer_packed_create(&packed, integer_kernels[k], &subject.program,
+                                              &subject.step));
+            if (packed.words) counts[kind]++;
+            bool is_large = packed.width >= 24 && subject.step.weights[0] == 0x80 &&
+                            subject.step.weights[subject.window - 1] == 0x80 &&
+                            subject.step.weights[subject.window / 2] == 0x80;
+            if (kind && is_large) {
+                made++;
+                assert_true((packed.words != NULL) == (kind == 1));
+            }
+            check_blocks(&subject, &packed, &random, number);
+            integer_packed_free(&packed);
+            free_subject(&subject);
+        }
+        assert_true(counts[0] > 120 && counts[1] > 5 && made > 15);
+    }
+}
+
 /* --- Tails ---------------------------------------------------------------------------------------
  */
 
@@ -343,6 +458,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolutions_have_the_bits_of_plain_loops),
         cmocka_unit_test(winograd_has_the_bits_of_plain_loops),
+        cmocka_unit_test(winograd_has_the_bits_of_small_pictures_and_extreme_numbers),
         cmocka_unit_test(tails_have_the_bits_of_plain_loops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
