@@ -148,7 +148,7 @@ static void data_and_large_validation_images_count_too(void **state) {
 static struct pipeline_memory announced(const char *const *settings) {
     struct error error = {0};
     struct spec spec;
-    struct pipeline_memory memory;
+    struct pipeline_memory memory = {0};
     int count = 0;
     while (settings[count])
         count++;

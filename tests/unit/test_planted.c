@@ -142,7 +142,7 @@ static const struct row rows[] = {
     {.name = "snas",
      .space = "planted",
      .strategy = "snas",
-     .least_share = 0.9,
+     .least_share = 0.8,
      .settings = {SUPERNET, "search.epochs=40", "search.steps_per_epoch=20", "search.warm_up=10",
                   "search.alpha_learning_rate=0.01", "search.alpha_beta1=0.9"}},
     {.name = "quantnas",
