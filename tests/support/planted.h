@@ -7,7 +7,7 @@
 
 /* Spaces of such tests have three paths whose last steps are called second and make the pixels of
  * one colour: red.second, green.second, blue.second. */
-enum { PLANTED_MAX_EMPHASIS = 4 };
+enum { PLANTED_MAX_EMPHASIS = 4, PLANTED_MAX_FITS = 6 };
 struct planted {
     const char *label;           /* of what is printed */
     const char *const *settings; /* "key=value" of the spec, up to a NULL; the seed is among them */
@@ -19,13 +19,23 @@ struct planted {
         const char *part; /* NULL: no more */
         double factor;
     } emphasis[PLANTED_MAX_EMPHASIS];
+    /* Convolutions of the teacher whose paths end so are scaled and shifted until their outputs
+     * have this deviation, and this mean in each channel, on the training images: what is never
+     * bent by its activation, or a gate that is the same for all images, cannot be told from the
+     * output. After the emphasis; not of a quantized one. */
+    struct planted_fit {
+        const char *end; /* NULL: no more */
+        double deviation, mean;
+    } fits[PLANTED_MAX_FITS];
 };
 
-/* In how many slots the search finds the teacher's choice; prints the others. Ends the program when
- * something does not fit. */
+/* In how many of the teacher's slots the search finds the teacher's choice; prints the others. A
+ * slot that the teacher does not have, as it chose otherwise around it, does not count. Ends the
+ * program when something does not fit. */
 int planted_find(const struct planted *planted, int *slots);
-/* The share of slots that the best of so many random architectures has on average: what random
- * search would find if its ratings never erred. `draws` 0: search.trials. */
+/* The share of all slots, whether a teacher has them or not, that the best of so many random
+ * architectures has on average: what random search would find if its ratings never erred. `draws`
+ * 0: search.trials. */
 double planted_chance(const char *const *settings, int draws);
 
 #endif

@@ -43,6 +43,7 @@ struct row {
     int few;            /* teachers of a normal run; 0: 1 */
     bool is_quantized;  /* the teacher computes in its bit widths, which are to be found */
     struct planted_emphasis emphasis[PLANTED_MAX_EMPHASIS];
+    struct planted_fit fits[PLANTED_MAX_FITS];
 };
 
 /* What all get. Images have the size of a patch and are not turned: the teacher's own borders and
@@ -190,6 +191,22 @@ static const struct row rows[] = {
      .least_share = 0.7,
      .emphasis = {{"layer_norm", 10}, {".work.", 1.5}},
      .settings = {BLOCKS}},
+    /* Clipping bends, but does not break, what passes it; gates go from nearly shut to nearly open
+     * between images, which are small, so that a step sees many. Parameters are the cost, as
+     * squeeze-and-excitation has next to no BitOps. */
+    {.name = "mbconv",
+     .space = "planted_mbconv",
+     .strategy = "drnas",
+     .least_share = 0.8,
+     .fits = {{"colours", 1, 0},
+              {".expand", 0.7, 1.5},
+              {".spatial", 0.7, 1.5},
+              {".squeeze", 1, 0.5},
+              {".excite", 3, 0},
+              {".project", 2, 0}},
+     .settings = {BLOCKS, "data.train_count=512", "data.train_size=32", "data.valid_size=32",
+                  "search.patch=16", "search.batch=16", "search.epochs=72",
+                  "search.cost=parameters", "search.cost_penalty=0.003"}},
 };
 
 static const struct row *only;       /* the search to do; NULL: none */
@@ -242,6 +259,7 @@ static void the_search_finds_the_planted_optimum(void **state) {
                                   .seed = seed,
                                   .is_quantized = only->is_quantized};
         memcpy(planted.emphasis, only->emphasis, sizeof planted.emphasis);
+        memcpy(planted.fits, only->fits, sizeof planted.fits);
         found += planted_find(&planted, &slots);
         all += slots;
     }
