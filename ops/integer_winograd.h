@@ -1,10 +1,10 @@
 /*
  * Quantized 3x3 convolutions by Winograd's F(4x4, 3x3) in integers (Lavin and Gray, "Fast
  * algorithms for convolutional neural networks", 2016): 36 products for a tile of 4x4 pixels
- * instead of 144. Bytes and weights are transformed to words of 16 bits, which they fit always; G
- * is taken 24 times in each direction, so that what comes out is 576 times the sums, modulo 2^32. 9
- * has an inverse modulo 2^32, and what is 64 times a sum of less than 2^25 is shifted back: the
- * bits are those of the direct sums.
+ * instead of 144. Bytes and weights are transformed to words of 16 bits, which they fit always (at
+ * most 17340 and 18432 in size); G is taken 24 times in each direction, so that what comes out is
+ * 576 times the sums, modulo 2^32. 9 has an inverse modulo 2^32, and what is 64 times a sum of less
+ * than 2^25 is shifted back: the bits are those of the direct sums.
  */
 #ifndef TAMIS_OPS_INTEGER_WINOGRAD_H
 #define TAMIS_OPS_INTEGER_WINOGRAD_H
