@@ -8,8 +8,8 @@
  * Writes `path`, which ends in ".c", and a header beside it that ends in ".h": C99 with <stdint.h>,
  * <stddef.h>, <string.h> and <math.h> alone, packed weights, and of the code in ops/integer_*.h the
  * parts that this network takes. It makes the bits that the integer engine makes, row by row, and
- * for pictures of moderate width in 256 KiB. With MODEL_MAIN defined it is a program that upscales
- * a PPM file. `title` stands in the first line.
+ * in 256 KiB where network and picture are small enough for it. With MODEL_MAIN defined it is a
+ * program that upscales a PPM file. `title` stands in the first line.
  */
 bool export_c_write(const struct integer_network *network, int scale, const char *title,
                     const char *path, struct error *error);

@@ -4,8 +4,9 @@
 #include <omp.h>
 #include <string.h>
 
-#define MICRO_LANES SIMD_LANES
 #include "core/threads.h"
+
+#define MICRO_LANES SIMD_LANES
 #include "ops/conv2d_depthwise_micro.h"
 #if SIMD_LANES == 16
 #define MICRO_LANES 8

@@ -19,23 +19,13 @@ const struct integer_kernel *integer_kernel_best(void) {
     return *kernel;
 }
 
-static int rounded(int count, int unit) {
-    return (count + unit - 1) / unit * unit;
-}
-static size_t aligned(size_t bytes) {
-    return (bytes + 63) / 64 * 64;
-}
-static int least(int a, int b) {
-    return a < b ? a : b;
-}
-
 /* --- Packing -------------------------------------------------------------------------------------
  */
 
 /* Columns of a block, those beyond the last channel included. */
 static int block_columns(const struct integer_packed *packed, int block) {
     int most = packed->kernel->columns;
-    return packed->kernel->round_up(least(packed->width - block * most, most));
+    return packed->kernel->round_up(integer_least(packed->width - block * most, most));
 }
 
 static size_t window_steps(const struct integer_packed *packed) {
@@ -75,7 +65,7 @@ static void pack_weights(struct integer_packed *packed) {
             int columns = block_columns(packed, block), first = block * kernel->columns;
             unsigned char *to = block_weights(packed, group, block);
             memset(fours, 0, steps * (size_t)columns * 4);
-            for (int i = 0; i < least(packed->width - first, columns); i++) {
+            for (int i = 0; i < integer_least(packed->width - first, columns); i++) {
                 int o = group * packed->width + first + i;
                 int32_t *offset = &packed->offsets[group * packed->pitch + first + i];
                 *offset = step->offsets[o];
@@ -110,7 +100,7 @@ static void fill_lanes(struct integer_lanes *lanes, int at, const struct integer
 
 static void pack_scaling(struct integer_packed *packed, int zero) {
     const struct integer_step *step = packed->step;
-    int per_group = rounded(packed->width, 16) / 16;
+    int per_group = integer_round_up(packed->width, 16) / 16;
     size_t count = (size_t)step->groups * (size_t)per_group;
     packed->lanes = memory_allocate_aligned(count * sizeof *packed->lanes);
     memset(packed->lanes, 0, count * sizeof *packed->lanes);
@@ -132,15 +122,15 @@ bool integer_packed_create(struct integer_packed *packed, const struct integer_k
         packed->run_length = depth;
         packed->run_count = step->kernel_w;
     }
-    packed->steps = rounded(packed->run_length, 4) / 4;
-    packed->blocks = rounded(width, kernel->columns) / kernel->columns;
+    packed->steps = integer_round_up(packed->run_length, 4) / 4;
+    packed->blocks = integer_round_up(width, kernel->columns) / kernel->columns;
     packed->pitch =
         (packed->blocks - 1) * kernel->columns + block_columns(packed, packed->blocks - 1);
     size_t columns = (size_t)step->groups * (size_t)packed->pitch;
     packed->weights =
         memory_allocate_aligned(window_steps(packed) * columns * (size_t)kernel->column_bytes);
     /* Kernels read whole vectors. */
-    size_t offsets = aligned(columns * sizeof *packed->offsets);
+    size_t offsets = integer_align(columns * sizeof *packed->offsets);
     packed->offsets = memory_allocate_aligned(offsets);
     memset(packed->offsets, 0, offsets);
     pack_weights(packed);
@@ -184,9 +174,9 @@ size_t integer_packed_scratch(const struct integer_packed *packed,
     if (packed->words) return integer_winograd_scratch(packed);
     int channels = program->values[packed->step->inputs[0]].channels;
     size_t rows = (size_t)packed->step->kernel_h;
-    return aligned(INTEGER_TILE_PIXELS * INTEGER_TILE_COLUMNS * sizeof(int32_t)) +
-           aligned(2 * rows * sizeof(unsigned char *)) +
-           (rows + 1) * aligned(window_span(packed, channels, INTEGER_TILE_PIXELS));
+    return integer_align(INTEGER_TILE_PIXELS * INTEGER_TILE_COLUMNS * sizeof(int32_t)) +
+           integer_align(2 * rows * sizeof(unsigned char *)) +
+           (rows + 1) * integer_align(window_span(packed, channels, INTEGER_TILE_PIXELS));
 }
 
 void integer_copy_window(unsigned char *to, const unsigned char *row, ptrdiff_t begin,
@@ -215,7 +205,7 @@ static void find_rows(const struct row_work *work, int x) {
         const unsigned char *line = work->lines[k];
         work->rows[k] = line && is_within ? line + begin : work->border;
         if (!line || is_within) continue;
-        unsigned char *copy = work->copies + (size_t)k * aligned(work->span);
+        unsigned char *copy = work->copies + (size_t)k * integer_align(work->span);
         integer_copy_window(copy, line, begin, span, row_bytes, value->zero);
         work->rows[k] = copy;
     }
@@ -227,7 +217,7 @@ static void sums_to_levels(const struct integer_packed *packed, int zero, int ch
     const struct integer_scaling *scaling = packed->step->scaling;
     if (packed->kernel->levels) {
         int group = channel / packed->width, within = channel % packed->width;
-        int per_group = rounded(packed->width, 16) / 16;
+        int per_group = integer_round_up(packed->width, 16) / 16;
         packed->kernel->levels(&packed->lanes[group * per_group + within / 16], scaling, sums,
                                pixels, columns, to, pitch);
         return;
@@ -281,7 +271,7 @@ static void run_block(struct row_work *work, int32_t *sums) {
                                 .weights = block_weights(packed, work->group, work->block),
                                 .offsets = packed->offsets + work->group * packed->pitch + channel,
                                 .sums = sums};
-    int columns = least(packed->width - channel, kernel->columns);
+    int columns = integer_least(packed->width - channel, kernel->columns);
     tile.pixels = kernel->pixels(tile.columns);
     if (tile.pixels > output->width) tile.pixels = 1;
     work->span = window_span(packed, in, tile.pixels);
@@ -304,12 +294,12 @@ static void run_row(const struct integer_packed *packed, const struct integer_ca
     const struct integer_plane *input = integer_input(call, 0);
     int channels = integer_input_value(call, 0)->channels;
     size_t most = window_span(packed, channels, INTEGER_TILE_PIXELS);
-    scratch += aligned(INTEGER_TILE_PIXELS * INTEGER_TILE_COLUMNS * sizeof *sums);
+    scratch += integer_align(INTEGER_TILE_PIXELS * INTEGER_TILE_COLUMNS * sizeof *sums);
     work.lines = (const unsigned char **)(void *)scratch;
     work.rows = work.lines + step->kernel_h;
-    scratch += aligned(2 * (size_t)step->kernel_h * sizeof *work.rows);
+    scratch += integer_align(2 * (size_t)step->kernel_h * sizeof *work.rows);
     work.border = scratch;
-    work.copies = scratch + aligned(most);
+    work.copies = scratch + integer_align(most);
     bool meets_border = false;
     for (int k = 0; k < step->kernel_h; k++) {
         int row = y * step->stride - step->pad_h + k * step->dilation;

@@ -6,17 +6,7 @@
 /* A tile's transforms are paid by this many channels on either side (measured). */
 enum { LEAST_CHANNELS = 24 };
 
-enum { OUT = INTEGER_WINOGRAD_OUT, IN = INTEGER_WINOGRAD_IN, TAPS = 9, UNIT = 64 };
-
-static int rounded(int count, int unit) {
-    return (count + unit - 1) / unit * unit;
-}
-static size_t aligned(size_t bytes) {
-    return (bytes + UNIT - 1) / UNIT * UNIT;
-}
-static int least(int a, int b) {
-    return a < b ? a : b;
-}
+enum { OUT = INTEGER_WINOGRAD_OUT, IN = INTEGER_WINOGRAD_IN, TAPS = 9 };
 
 /* --- Packing -------------------------------------------------------------------------------------
  */
@@ -43,7 +33,7 @@ static int16_t transformed(const signed char *levels, int depth, int i, int posi
 }
 
 static int pairs_of(const struct integer_packed *packed) {
-    return rounded(packed->depth, 2) / 2;
+    return integer_round_up(packed->depth, 2) / 2;
 }
 
 /* Columns are multiplied a tile's width at a time. */
@@ -51,7 +41,7 @@ static int panels_of(const struct integer_packed *packed) {
     return (packed->pitch + INTEGER_TILE_COLUMNS - 1) / INTEGER_TILE_COLUMNS;
 }
 static int panel_columns(const struct integer_packed *packed, int panel) {
-    return least(packed->pitch - panel * INTEGER_TILE_COLUMNS, INTEGER_TILE_COLUMNS);
+    return integer_least(packed->pitch - panel * INTEGER_TILE_COLUMNS, INTEGER_TILE_COLUMNS);
 }
 
 /* Where the words of a panel begin for a position: [pair][column][2]. */
@@ -117,14 +107,14 @@ static size_t lay_out(struct tiles_work *work, const struct integer_packed *pack
                       unsigned char *scratch) {
     enum { TILES = INTEGER_WINOGRAD_TILES, COLUMNS = INTEGER_TILE_COLUMNS };
     size_t depth = (size_t)packed->depth, begin = 0;
-    work->line_pitch = aligned((TILES * OUT + 2) * depth + UNIT);
-    work->tile_pitch = aligned(depth * sizeof(int16_t)) / sizeof(int16_t);
+    work->line_pitch = integer_align((TILES * OUT + 2) * depth + INTEGER_UNIT);
+    work->tile_pitch = integer_align(depth * sizeof(int16_t)) / sizeof(int16_t);
     work->border = scratch;
     begin += work->line_pitch;
     work->copies = scratch + begin;
     begin += IN * work->line_pitch;
     work->lines = (int16_t *)(void *)(scratch + begin);
-    begin += (IN * work->line_pitch + UNIT) * sizeof *work->lines;
+    begin += (IN * work->line_pitch + INTEGER_UNIT) * sizeof *work->lines;
     work->inputs = (int16_t *)(void *)(scratch + begin);
     begin += INTEGER_WINOGRAD_POSITIONS * TILES * work->tile_pitch * sizeof *work->inputs;
     work->products = (int32_t *)(void *)(scratch + begin);
@@ -145,7 +135,7 @@ static void transform_inputs(const struct tiles_work *work, int x) {
     const struct integer_plane *input = integer_input(work->call, 0);
     int depth = packed->depth, zero = integer_input_value(work->call, 0)->zero;
     ptrdiff_t row_bytes = (ptrdiff_t)input->width * depth, begin = ((ptrdiff_t)x - 1) * depth;
-    size_t read = aligned(work->span);
+    size_t read = integer_align(work->span);
     bool is_within = begin >= 0 && begin + (ptrdiff_t)read <= row_bytes;
     const unsigned char *rows[IN];
     for (int k = 0; k < IN; k++) {
@@ -203,7 +193,7 @@ static void store_floats(const struct tiles_work *work, int channel, int columns
     const float *factors = packed->step->floats + channel;
     struct integer_winograd_floats to = {.factors = factors,
                                          .biases = factors + packed->width,
-                                         .columns = least(columns, packed->width - channel),
+                                         .columns = integer_least(columns, packed->width - channel),
                                          .pixels = pixels,
                                          .row_count = work->count,
                                          .pitch = (size_t)packed->width};
@@ -222,14 +212,15 @@ static void store_levels(const struct tiles_work *work, int channel, int columns
     packed->kernel->transform_to_sums(work->products, work->tiles, columns,
                                       packed->offsets + channel, work->sums, row_pitch);
     for (int r = 0; r < work->count; r++)
-        integer_packed_store(packed, work->call, channel, least(columns, packed->width - channel),
+        integer_packed_store(packed, work->call, channel,
+                             integer_least(columns, packed->width - channel),
                              work->sums + (size_t)r * row_pitch, work->y + r, x, pixels);
 }
 
 static void run_tiles(struct tiles_work *work, int x, int first) {
     const struct integer_packed *packed = work->packed;
     transform_inputs(work, first + x);
-    int pixels = least(work->tiles * OUT, integer_output(work->call)->width - x);
+    int pixels = integer_least(work->tiles * OUT, integer_output(work->call)->width - x);
     for (int panel = 0; panel < panels_of(packed); panel++) {
         int channel = panel * INTEGER_TILE_COLUMNS, columns = panel_columns(packed, panel);
         multiply(work, panel);
@@ -247,7 +238,7 @@ void integer_winograd_rows(const struct integer_packed *packed, const struct int
     memset(work.border, integer_input_value(call, 0)->zero, work.line_pitch);
     int width = integer_output(call)->width;
     for (int x = 0; x < width; x += work.tiles * OUT) {
-        work.tiles = least(rounded(width - x, OUT) / OUT, INTEGER_WINOGRAD_TILES);
+        work.tiles = integer_least(integer_round_up(width - x, OUT) / OUT, INTEGER_WINOGRAD_TILES);
         work.span = (size_t)(work.tiles * OUT + 2) * (size_t)packed->depth;
         run_tiles(&work, x, first);
     }

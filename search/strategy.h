@@ -14,9 +14,9 @@
 #include "spaces/architecture.h"
 #include "spaces/cost.h"
 
-/* What every strategy works with; borrowed but for `state`. */
 struct relaxation;
 
+/* What every strategy works with; borrowed but for `state`. */
 struct search {
     const struct spec *spec;
     const struct space *space;
