@@ -119,7 +119,7 @@ const struct spec_setting spec_settings[] = {
      "distribution of the noise"},
     {"search.noise_gradient", SPEC_CHOICE, AT(search.noise_gradient), 0, 0, "straight_through",
      gradients, "`detached` is what the released QuantNAS code does"},
-    {"search.noise_activations", SPEC_CHOICE, AT(search.noise_activations), 0, 0, "per_candidate",
+    {"search.noise_activations", SPEC_CHOICE, AT(search.noise_activations), 0, 0, "per_slot",
      noise_activations,
      "noise on the input of a slot: each candidate and bit width draws its own, or one draw for "
      "all of the slot, so that its convolutions can be merged into one"},

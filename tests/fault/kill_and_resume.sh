@@ -8,7 +8,7 @@ cat >>tiny.yaml <<'END'
 checkpoint: {interval: 0, steps: 10}
 log: {every: 5}
 END
-settings=(--set search.noise_activations=per_slot --set search.steps_per_epoch=50 --set retrain.steps=400 --set baselines.fixed=false)
+settings=(--set search.steps_per_epoch=50 --set retrain.steps=400 --set baselines.fixed=false)
 files=(arch.yaml weights.safetensors quantized.safetensors result.json
     checkpoint/supernet.safetensors)
 

@@ -189,8 +189,8 @@ static void every_strategy_runs_with_every_quantization_and_regularizer(void **s
     (void)state;
     static const char *const extra[][4] = {
         {"space=quantnas_small", "search.quantization=direct", "search.regularizer=l1", NULL},
-        {"space=quantnas_small", "search.noise_activations=per_slot", "search.regularizer=entropy",
-         "search.straight_through=chosen"},
+        {"space=quantnas_small", "search.noise_activations=per_candidate",
+         "search.regularizer=entropy", "search.straight_through=chosen"},
     };
     for (int i = 0; i < strategy_count; i++)
         for (int j = 0; j < 2 && is_wanted(strategy_table[i]); j++) {

@@ -116,7 +116,7 @@ static void check_alpha(struct opened *opened, int first, double bitops, double 
 static void alpha_gradients_match_finite_differences_with_noise(void **state) {
     (void)state;
     static const char *const noises[] = {"search.noise=normal", "search.noise=uniform",
-                                         "search.noise_activations=per_slot"};
+                                         "search.noise_activations=per_candidate"};
     for (int noise = 0; noise < 3; noise++) {
         const char *const settings[] = {SMALL, "search.loss=l2", noises[noise], NULL};
         struct opened opened;
@@ -414,7 +414,7 @@ static void the_number_of_threads_changes_no_bit(void **state) {
     (void)state;
     static const char *const spaces[] = {"space=rfdn_small", "space=quantnas_small"};
     static const char *const modes[] = {"search.quantization=noise", "search.quantization=direct",
-                                        "search.noise_activations=per_slot"};
+                                        "search.noise_activations=per_candidate"};
     for (int space = 0; space < 2; space++)
         for (int mode = 0; mode < 3; mode++) {
             const char *const settings[] = {SMALL, spaces[space], modes[mode], "search.patch=24",
