@@ -211,6 +211,13 @@ static bool finish(struct search *search, const struct strategy *strategy, const
     return ok;
 }
 
+static const char *reached_budget(const struct spec_search *settings,
+                                  const struct loop_summary *summary) {
+    if (settings->max_seconds > 0 && summary->seconds >= settings->max_seconds)
+        return "search.max_seconds";
+    return settings->max_macs > 0 && summary->macs >= settings->max_macs ? "search.max_macs" : NULL;
+}
+
 bool search_run(struct search *search, const struct run *run, struct journal *journal, bool resume,
                 struct search_outcome *outcome, struct error *error) {
     const struct strategy *strategy = strategy_find(search->spec->search.strategy);
@@ -230,8 +237,9 @@ bool search_run(struct search *search, const struct run *run, struct journal *jo
     memset(outcome, 0, sizeof *outcome);
     bool ok = strategy->create(search, error);
     if (ok) task.steps = strategy->steps(search);
-    ok = ok && loop_run(&task, &settings, &outcome->summary, error) &&
-         finish(search, strategy, run, journal, outcome, error);
+    ok = ok && loop_run(&task, &settings, &outcome->summary, error);
+    search->budget = reached_budget(&search->spec->search, &outcome->summary);
+    ok = ok && finish(search, strategy, run, journal, outcome, error);
     strategy->destroy(search);
     memory_free(checkpoint);
     return ok;

@@ -130,10 +130,8 @@ bool single_path_derive(struct search *search, struct architecture *architecture
     const struct history *history = &state->history;
     int64_t best = history_best(history, 0);
     if (best < 0)
-        return error_add(error, ERROR_FAILED,
-                         "the %s search ended before an architecture was rated; give it a larger "
-                         "budget or fewer steps of training",
-                         search->spec->search.strategy);
+        return strategy_ended_early(search, "its supernet was trained and an architecture rated",
+                                    "steps of training (search.path_steps)", error);
     history_get(history, best, architecture);
     return true;
 }

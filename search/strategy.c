@@ -30,3 +30,10 @@ bool strategy_check(const struct search *search, struct error *error) {
     const struct strategy *strategy = strategy_find(search->spec->search.strategy);
     return !strategy->suits || strategy->suits(search, error);
 }
+
+bool strategy_ended_early(const struct search *search, const char *missing, const char *less,
+                          struct error *error) {
+    return error_at(error, ERROR_FAILED, spec_position(search->spec, search->budget),
+                    "%s ended the %s search before %s; give it more, or fewer %s", search->budget,
+                    search->spec->search.strategy, missing, less);
+}

@@ -24,7 +24,8 @@ struct search {
     const struct dataset *train;
     const struct dataset *valid;
     struct cost_model *cost;
-    void *state; /* the strategy's own */
+    void *state;        /* the strategy's own */
+    const char *budget; /* at its end: the setting whose limit is reached; NULL: none */
 };
 
 struct strategy {
@@ -76,6 +77,10 @@ extern const int strategy_count;
 const struct strategy *strategy_find(const char *name); /* NULL: none of that name */
 /* Whether the strategy of the spec can search the space; a sentence where it cannot. */
 bool strategy_check(const struct search *search, struct error *error);
+/* Fails: search->budget has ended the search before there was something to derive from. `missing`
+ * completes "before ...", and `less` "give it more, or fewer ...". */
+bool strategy_ended_early(const struct search *search, const char *missing, const char *less,
+                          struct error *error);
 
 extern const struct strategy strategy_darts;
 extern const struct strategy strategy_drnas;

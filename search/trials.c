@@ -199,10 +199,8 @@ bool trials_derive(struct search *search, struct architecture *architecture, str
     const struct history *history = &trials->history;
     int64_t best = history_best(history, history_longest(history));
     if (best < 0)
-        return error_add(error, ERROR_FAILED,
-                         "the %s search ended before its first trial was finished; give it a "
-                         "larger budget or fewer search.trial_steps",
-                         search->spec->search.strategy);
+        return strategy_ended_early(search, "its first trial was finished", "search.trial_steps",
+                                    error);
     history_get(history, best, architecture);
     return true;
 }

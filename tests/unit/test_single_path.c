@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/threads.h"
 #include "search/constraint.h"
+#include "search/run_search.h"
 #include "search/strategy.h"
 #include "tests/support/search_setup.h"
 #include <math.h>
@@ -171,20 +172,26 @@ static void a_budget_that_holds_no_rating_is_refused(void **state) {
     close_search(&setup, &strategy_spos);
 }
 
-static void a_search_that_rated_nothing_ends_with_a_sentence(void **state) {
+/* Also with a budget of MACs beside it, of which enough is left. */
+static void seconds_that_end_before_a_rating_are_named(void **state) {
     (void)state;
-    static const char *const settings[] = {SMALL, NULL};
-    struct error error = {0};
-    struct search_setup setup;
-    struct loop_point point = {0};
-    open_search(&setup, &strategy_spos, settings);
-    search_setup_need(strategy_spos.step(&setup.search, 0, 1, &point, &error), &error);
-    struct architecture *found = architecture_create(setup.space);
-    assert_false(strategy_spos.derive(&setup.search, found, &error));
-    assert_int_equal(error.code, ERROR_FAILED);
-    assert_non_null(strstr(error.text, "before an architecture was rated"));
-    architecture_free(found);
-    close_search(&setup, &strategy_spos);
+    static const char *const budgets[] = {"search.max_macs=0", "search.max_macs=1e15"};
+    for (int i = 0; i < 2; i++) {
+        const char *const settings[] = {SMALL, "search.strategy=spos", "search.max_seconds=1e-9",
+                                        budgets[i], NULL};
+        struct error error = {0};
+        struct search_setup setup;
+        struct search_outcome outcome;
+        search_setup_open(&setup, NULL, settings);
+        assert_false(search_run(&setup.search, NULL, NULL, false, &outcome, &error));
+        assert_int_equal(error.code, ERROR_FAILED);
+        assert_non_null(strstr(error.text,
+                               "search.max_seconds=1e-9: search.max_seconds ended the spos search "
+                               "before its supernet was trained and an architecture rated; give it "
+                               "more, or fewer steps of training (search.path_steps)"));
+        search_outcome_free(&outcome);
+        search_setup_close(&setup);
+    }
 }
 
 int main(void) {
@@ -196,7 +203,7 @@ int main(void) {
         cmocka_unit_test(evolution_rates_better_architectures_than_chance),
         cmocka_unit_test(a_budget_of_macs_is_shared_by_training_and_ratings),
         cmocka_unit_test(a_budget_that_holds_no_rating_is_refused),
-        cmocka_unit_test(a_search_that_rated_nothing_ends_with_a_sentence),
+        cmocka_unit_test(seconds_that_end_before_a_rating_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

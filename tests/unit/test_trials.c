@@ -7,6 +7,7 @@
 #include "core/threads.h"
 #include "results/pareto.h"
 #include "search/constraint.h"
+#include "search/run_search.h"
 #include "search/trials.h"
 #include "tests/support/search_setup.h"
 #include <math.h>
@@ -412,6 +413,24 @@ static void a_budget_of_macs_holds_as_many_trials_as_it_pays_for(void **state) {
     }
 }
 
+static void seconds_that_end_before_a_trial_are_named(void **state) {
+    (void)state;
+    static const char *const settings[] = {SMALL, "search.strategy=random", "search.trial_steps=3",
+                                           "search.max_seconds=1e-9", NULL};
+    struct search_setup setup;
+    struct search_outcome outcome;
+    struct error error = {0};
+    search_setup_open(&setup, NULL, settings);
+    assert_false(search_run(&setup.search, NULL, NULL, false, &outcome, &error));
+    assert_int_equal(error.code, ERROR_FAILED);
+    assert_non_null(strstr(error.text,
+                           "search.max_seconds=1e-9: search.max_seconds ended the random search "
+                           "before its first trial was finished; give it more, or fewer "
+                           "search.trial_steps"));
+    search_outcome_free(&outcome);
+    search_setup_close(&setup);
+}
+
 static void a_budget_that_holds_no_trial_is_refused(void **state) {
     (void)state;
     static const char *const settings[] = {SMALL, "search.strategy=random", "search.max_macs=1",
@@ -444,6 +463,7 @@ int main(void) {
         cmocka_unit_test(evolution_and_local_search_find_better_ones_than_random_search),
         cmocka_unit_test(no_trial_costs_more_than_the_limit),
         cmocka_unit_test(a_budget_of_macs_holds_as_many_trials_as_it_pays_for),
+        cmocka_unit_test(seconds_that_end_before_a_trial_are_named),
         cmocka_unit_test(a_budget_that_holds_no_trial_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
