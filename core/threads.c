@@ -84,3 +84,17 @@ int threads_take(struct threads_shares *shares, int thread) {
         item = take(&shares->share[(own + i) % shares->count].range, false);
     return item;
 }
+
+void threads_run(int items, int most, void (*run)(const void *context, int item, int thread),
+                 const void *context) {
+    int threads = threads_get();
+    if (threads > most) threads = most;
+    struct threads_shares shares;
+    threads_deal(&shares, items, threads);
+#pragma omp parallel num_threads(threads)
+    {
+        int thread = omp_get_thread_num();
+        for (int item; (item = threads_take(&shares, thread)) >= 0;)
+            run(context, item, thread);
+    }
+}

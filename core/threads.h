@@ -47,5 +47,9 @@ struct threads_shares {
 void threads_deal(struct threads_shares *shares, int items, int threads);
 /* In it: an item for thread number `thread` (of any number of threads), or -1 when none is left. */
 int threads_take(struct threads_shares *shares, int thread);
+/* The whole of it, where a region does nothing else: calls `run` once for each of `items` items, on
+ * at most `most` threads; `thread` is below `most`, and no two calls have it at a time. */
+void threads_run(int items, int most, void (*run)(const void *context, int item, int thread),
+                 const void *context);
 
 #endif

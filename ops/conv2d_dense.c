@@ -1,7 +1,6 @@
 /* The sliding product of dense convolutions: forward, and backward-data with transposed weights. */
 #include "ops/conv2d_dense.h"
 
-#include <omp.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -15,6 +14,7 @@ struct correlation {
     struct conv2d_tiling tiling;
     const struct conv2d_correlate_arrays *arrays;
     const float *packed, *start; /* start: bias of every group, padded with zeros */
+    float *buffers;              /* of all threads */
     uint32_t keep[8]; /* all ones for the channels among the last 8 that are not padding */
 };
 
@@ -179,12 +179,14 @@ static void correlate_groups(const struct correlation *c, const struct conv2d_ti
     }
 }
 
-static void run_tile(const struct correlation *c, int index, float *buffer) {
+/* Tiles write different pixels, so their order and place do not matter to the result. */
+static void run_tile(const void *context, int index, int thread) {
+    const struct correlation *c = context;
     const struct conv2d_dense *d = &c->dense;
     const struct conv2d_tiling *t = &c->tiling;
     const struct conv2d_map *store = c->arrays->store;
     struct conv2d_tile tile = conv2d_tile_at(d, t, index);
-    struct buffers buffers = buffers_at(t, buffer);
+    struct buffers buffers = buffers_at(t, c->buffers + (size_t)thread * thread_floats(t));
     size_t row = (size_t)tile.image * (size_t)d->out_height + (size_t)tile.y;
     size_t pixel = row * (size_t)d->out_width + (size_t)tile.x, columns = (size_t)tile.columns;
     size_t row_pitch = (size_t)d->out_width * d->out_pitch;
@@ -213,7 +215,6 @@ void conv2d_dense_correlate(const struct conv2d_dense *dense,
 
     float *packed = arrays->scratch;
     float *start = packed + packed_floats(d);
-    float *buffers = start + start_floats(d, t);
     conv2d_pack_weight(d, arrays->weight, arrays->transposed, packed);
     memset(start, 0, start_floats(d, t) * sizeof(float));
     for (int channel = 0; arrays->bias && channel < d->groups * d->out_per_group; channel++)
@@ -221,21 +222,11 @@ void conv2d_dense_correlate(const struct conv2d_dense *dense,
               (size_t)(channel % d->out_per_group)] = arrays->bias[channel];
     c.packed = packed;
     c.start = start;
+    c.buffers = start + start_floats(d, t);
 
     int padding = (8 - d->groups * d->out_per_group % 8) % 8;
     for (int i = 0; i < 8; i++)
         c.keep[i] = i < 8 - padding ? UINT32_MAX : 0;
 
-    int tiles = conv2d_tile_count(d, t);
-    int threads = omp_get_max_threads();
-    if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
-    struct threads_shares shares;
-    threads_deal(&shares, tiles, threads);
-    /* Tiles write different pixels, so their order and place do not matter to the result. */
-#pragma omp parallel num_threads(threads)
-    {
-        int thread = omp_get_thread_num();
-        for (int tile; (tile = threads_take(&shares, thread)) >= 0;)
-            run_tile(&c, tile, buffers + (size_t)thread * thread_floats(t));
-    }
+    threads_run(conv2d_tile_count(d, t), CONV2D_MAX_THREADS, run_tile, &c);
 }

@@ -3,7 +3,6 @@
  * of chunks that depends on the shape alone; every chunk sums into packed panels of its own, and
  * the chunks are added in order: the sum does not depend on the number of threads.
  */
-#include <omp.h>
 #include <string.h>
 
 #include "core/threads.h"
@@ -35,6 +34,7 @@ struct weight_gradient {
     struct conv2d_runs runs;
     const float *input, *grad_output;
     const struct conv2d_map *input_map, *gradient_map; /* or NULL */
+    float *sums, *buffers;                             /* of all chunks, of all threads */
     int chunks;
     size_t chunk_floats; /* sums of weights, then of bias */
     size_t bias_offset;
@@ -208,8 +208,20 @@ static void sum_tile(const struct weight_gradient *w, int index, float *sums, fl
     }
 }
 
+static void sum_chunk(const void *context, int chunk, int thread) {
+    const struct weight_gradient *w = context;
+    float *sums = w->sums + (size_t)chunk * w->chunk_floats;
+    float *buffer = w->buffers + (size_t)thread * w->thread_floats;
+    size_t tiles = (size_t)conv2d_tile_count(&w->dense, &w->tiling), begin, end;
+    threads_chunk(tiles, w->chunks, chunk, &begin, &end);
+    memset(sums, 0, w->chunk_floats * sizeof(float));
+    for (size_t tile = begin; tile < end; tile++)
+        sum_tile(w, (int)tile, sums, buffer);
+}
+
 /* Adds all chunks to the first, in order. */
-static void add_chunks(const struct weight_gradient *w, float *sums) {
+static void add_chunks(const struct weight_gradient *w) {
+    float *sums = w->sums;
     enum { STRIP = 1024 };
     size_t strips = (w->chunk_floats + STRIP - 1) / STRIP;
 #pragma omp parallel for schedule(static)
@@ -233,31 +245,14 @@ void conv2d_dense_backward_weight(const struct conv2d_shape *shape, const struct
     w.input_map = maps ? maps->input : NULL;
     w.gradient_map = maps ? maps->gradient : NULL;
     w.bias = grad_bias != NULL;
-    float *sums = scratch;
-    float *buffers = sums + (size_t)w.chunks * w.chunk_floats;
-    size_t tiles = (size_t)conv2d_tile_count(&w.dense, &w.tiling);
-    int threads = omp_get_max_threads();
-    if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
-    struct threads_shares shares;
-    threads_deal(&shares, w.chunks, threads);
-#pragma omp parallel num_threads(threads)
-    {
-        int thread = omp_get_thread_num();
-        float *buffer = buffers + (size_t)thread * w.thread_floats;
-        for (int chunk; (chunk = threads_take(&shares, thread)) >= 0;) {
-            float *chunk_sums = sums + (size_t)chunk * w.chunk_floats;
-            size_t begin, end;
-            threads_chunk(tiles, w.chunks, chunk, &begin, &end);
-            memset(chunk_sums, 0, w.chunk_floats * sizeof(float));
-            for (size_t tile = begin; tile < end; tile++)
-                sum_tile(&w, (int)tile, chunk_sums, buffer);
-        }
-    }
-    add_chunks(&w, sums);
-    conv2d_unpack_weight(&w.dense, sums, grad_weight);
+    w.sums = scratch;
+    w.buffers = w.sums + (size_t)w.chunks * w.chunk_floats;
+    threads_run(w.chunks, CONV2D_MAX_THREADS, sum_chunk, &w);
+    add_chunks(&w);
+    conv2d_unpack_weight(&w.dense, w.sums, grad_weight);
     int out_per_group = w.dense.out_per_group;
     for (int channel = 0; grad_bias && channel < shape->out_channels; channel++)
         grad_bias[channel] +=
-            sums[w.bias_offset + (size_t)(channel / out_per_group) * w.tiling.channel_width +
-                 (size_t)(channel % out_per_group)];
+            w.sums[w.bias_offset + (size_t)(channel / out_per_group) * w.tiling.channel_width +
+                   (size_t)(channel % out_per_group)];
 }

@@ -1,7 +1,6 @@
 /* Depthwise convolution: forward, and backward-data with flipped taps. */
 #include "ops/conv2d_depthwise.h"
 
-#include <omp.h>
 #include <string.h>
 
 #include "core/threads.h"
@@ -21,6 +20,7 @@ struct depthwise {
     size_t channels; /* rounded up to 8 */
     /* [phase row][phase column][vector][tap row][tap column][lanes], and the bias or zeros. */
     const float *packed, *start;
+    float *buffers; /* of all threads */
 };
 
 /* Where a tile's output goes: its first pixel, in the tensor or in a buffer. */
@@ -140,12 +140,18 @@ static void clear_padding(const struct depthwise *w, const struct conv2d_tile *t
     }
 }
 
-static void run_tile(const struct depthwise *w, int index, float *buffer) {
+static size_t thread_floats(const struct conv2d_tiling *t) {
+    return conv2d_round_up(t->mapped_floats, 16) + conv2d_round_up(t->result_floats, 16) + 16;
+}
+
+static void run_tile(const void *context, int index, int thread) {
+    const struct depthwise *w = context;
     const struct conv2d_dense *d = &w->dense;
     const struct conv2d_tiling *t = &w->tiling;
     const struct conv2d_map *store = w->arrays->store;
     struct conv2d_tile tile = conv2d_tile_at(d, t, index);
-    float *mapped = buffer, *result = mapped + conv2d_round_up(t->mapped_floats, 16);
+    float *mapped = w->buffers + (size_t)thread * thread_floats(t);
+    float *result = mapped + conv2d_round_up(t->mapped_floats, 16);
     struct conv2d_view view =
         conv2d_tile_view(d, t, &tile, w->arrays->input, w->arrays->load, mapped);
     size_t row = (size_t)tile.image * (size_t)d->out_height + (size_t)tile.y;
@@ -168,10 +174,6 @@ static size_t channels_of(const struct conv2d_dense *d) {
 
 static size_t weight_floats(const struct conv2d_dense *d) {
     return conv2d_round_up(((size_t)(d->kernel_h * d->kernel_w) + 1) * channels_of(d), 16);
-}
-
-static size_t thread_floats(const struct conv2d_tiling *t) {
-    return conv2d_round_up(t->mapped_floats, 16) + conv2d_round_up(t->result_floats, 16) + 16;
 }
 
 size_t conv2d_depthwise_correlate_scratch(const struct conv2d_dense *dense) {
@@ -206,7 +208,7 @@ void conv2d_depthwise_correlate(const struct conv2d_dense *dense,
     w.tiling = conv2d_tiling_make(&w.dense);
     const struct conv2d_dense *d = &w.dense;
     float *start = arrays->scratch, *packed = start + w.channels, *end = packed;
-    float *buffers = start + weight_floats(d);
+    w.buffers = start + weight_floats(d);
     memset(start, 0, w.channels * sizeof(float));
     if (arrays->bias) memcpy(start, arrays->bias, (size_t)d->groups * sizeof(float));
     for (int y = 0; y < d->spread; y++)
@@ -217,15 +219,5 @@ void conv2d_depthwise_correlate(const struct conv2d_dense *dense,
         }
     w.packed = packed;
     w.start = start;
-    int tiles = conv2d_tile_count(d, &w.tiling);
-    int threads = omp_get_max_threads();
-    if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
-    struct threads_shares shares;
-    threads_deal(&shares, tiles, threads);
-#pragma omp parallel num_threads(threads)
-    {
-        int thread = omp_get_thread_num();
-        for (int tile; (tile = threads_take(&shares, thread)) >= 0;)
-            run_tile(&w, tile, buffers + (size_t)thread * thread_floats(&w.tiling));
-    }
+    threads_run(conv2d_tile_count(d, &w.tiling), CONV2D_MAX_THREADS, run_tile, &w);
 }

@@ -1,6 +1,5 @@
 /* Gradient of depthwise convolutions with respect to weight and bias, in a fixed number of chunks
  * of tiles, so that the sum does not depend on the number of threads. */
-#include <omp.h>
 #include <string.h>
 
 #include "core/threads.h"
@@ -25,6 +24,7 @@ struct depthwise_weights {
     size_t thread_floats; /* mapped input, mapped gradient */
     const float *input, *grad_output;
     const struct conv2d_map *input_map, *gradient_map; /* or NULL */
+    float *sums, *buffers;                             /* of all chunks, of all threads */
 };
 
 static struct depthwise_weights plan(const struct conv2d_shape *shape) {
@@ -136,6 +136,17 @@ static void sum_tile(const struct depthwise_weights *w, int index, float *sums, 
     sum_part(w, &part);
 }
 
+static void sum_chunk(const void *context, int chunk, int thread) {
+    const struct depthwise_weights *w = context;
+    float *sums = w->sums + (size_t)chunk * w->chunk_floats;
+    float *buffer = w->buffers + (size_t)thread * w->thread_floats;
+    size_t tiles = (size_t)conv2d_tile_count(&w->dense, &w->tiling), begin, end;
+    threads_chunk(tiles, w->chunks, chunk, &begin, &end);
+    memset(sums, 0, w->chunk_floats * sizeof(float));
+    for (size_t tile = begin; tile < end; tile++)
+        sum_tile(w, (int)tile, sums, buffer);
+}
+
 /* Adds a chunk's sums to the gradients. */
 static void add_chunk(const struct depthwise_weights *w, const float *sums, float *grad_weight,
                       float *grad_bias) {
@@ -160,26 +171,9 @@ void conv2d_depthwise_backward_weight(const struct conv2d_shape *shape,
     w.grad_output = grad_output;
     w.input_map = maps ? maps->input : NULL;
     w.gradient_map = maps ? maps->gradient : NULL;
-    float *sums = scratch;
-    float *buffers = sums + (size_t)w.chunks * w.chunk_floats;
-    size_t tiles = (size_t)conv2d_tile_count(&w.dense, &w.tiling);
-    int threads = omp_get_max_threads();
-    if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
-    struct threads_shares shares;
-    threads_deal(&shares, w.chunks, threads);
-#pragma omp parallel num_threads(threads)
-    {
-        int thread = omp_get_thread_num();
-        float *buffer = buffers + (size_t)thread * w.thread_floats;
-        for (int chunk; (chunk = threads_take(&shares, thread)) >= 0;) {
-            float *chunk_sums = sums + (size_t)chunk * w.chunk_floats;
-            size_t begin, end;
-            threads_chunk(tiles, w.chunks, chunk, &begin, &end);
-            memset(chunk_sums, 0, w.chunk_floats * sizeof(float));
-            for (size_t tile = begin; tile < end; tile++)
-                sum_tile(&w, (int)tile, chunk_sums, buffer);
-        }
-    }
+    w.sums = scratch;
+    w.buffers = w.sums + (size_t)w.chunks * w.chunk_floats;
+    threads_run(w.chunks, CONV2D_MAX_THREADS, sum_chunk, &w);
     for (int chunk = 0; chunk < w.chunks; chunk++)
-        add_chunk(&w, sums + (size_t)chunk * w.chunk_floats, grad_weight, grad_bias);
+        add_chunk(&w, w.sums + (size_t)chunk * w.chunk_floats, grad_weight, grad_bias);
 }

@@ -1,7 +1,6 @@
 /* Convolutions with a few output channels: lanes are kernel columns times output channels. */
 #include "ops/conv2d_narrow.h"
 
-#include <omp.h>
 #include <stdint.h>
 
 #include "core/threads.h"
@@ -28,6 +27,7 @@ struct narrow {
     size_t input_floats, mapped_floats, sums_floats, row_floats;
     const struct conv2d_correlate_arrays *arrays;
     const float *packed, *zeros;
+    float *buffers; /* of all threads */
     simd_float4 bias;
     lane_mask keep; /* all ones for true channels */
 };
@@ -152,11 +152,13 @@ static void store_row(const struct narrow *n, const float *row, float *output, s
     }
 }
 
-static void run_tile(const struct narrow *n, int index, float *buffer) {
+static void run_tile(const void *context, int index, int thread) {
+    const struct narrow *n = context;
     const struct conv2d_dense *d = &n->dense;
     const struct conv2d_tiling *t = &n->tiling;
     const struct conv2d_correlate_arrays *arrays = n->arrays;
     struct conv2d_tile tile = conv2d_tile_at(d, t, index);
+    float *buffer = n->buffers + (size_t)thread * thread_floats(n);
     float *mapped = buffer + n->input_floats, *sums = mapped + n->mapped_floats;
     float *row = sums + n->sums_floats;
     struct conv2d_view view = conv2d_tile_view(d, t, &tile, arrays->input, arrays->load, mapped);
@@ -182,7 +184,7 @@ void conv2d_narrow_correlate(const struct conv2d_dense *dense,
                              const struct conv2d_correlate_arrays *arrays) {
     struct narrow n = plan(dense);
     float *weight = arrays->scratch, *packed = weight + n.weight_floats;
-    float *zeros = packed + n.packed_floats, *buffers = zeros + conv2d_round_up(n.width, 16);
+    float *zeros = packed + n.packed_floats;
     arrange_weight(dense, arrays->weight, arrays->transposed, weight);
     conv2d_pack_weight(&n.column, weight, false, packed);
     for (size_t i = 0; i < n.width; i++)
@@ -190,19 +192,10 @@ void conv2d_narrow_correlate(const struct conv2d_dense *dense,
     n.arrays = arrays;
     n.packed = packed;
     n.zeros = zeros;
+    n.buffers = zeros + conv2d_round_up(n.width, 16);
     for (int out = 0; out < dense->out_per_group; out++) {
         n.keep[out] = UINT32_MAX;
         if (arrays->bias) n.bias[out] = arrays->bias[out];
     }
-    int tiles = conv2d_tile_count(&n.dense, &n.tiling);
-    int threads = omp_get_max_threads();
-    if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
-    struct threads_shares shares;
-    threads_deal(&shares, tiles, threads);
-#pragma omp parallel num_threads(threads)
-    {
-        int thread = omp_get_thread_num();
-        for (int tile; (tile = threads_take(&shares, thread)) >= 0;)
-            run_tile(&n, tile, buffers + (size_t)thread * thread_floats(&n));
-    }
+    threads_run(conv2d_tile_count(&n.dense, &n.tiling), CONV2D_MAX_THREADS, run_tile, &n);
 }

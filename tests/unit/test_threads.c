@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <unistd.h>
 // clang-format off
 #include <cmocka.h>
 // clang-format on
@@ -89,6 +90,43 @@ static void a_thread_takes_its_own_share_in_order_and_then_the_end_of_others(voi
     assert_int_equal(threads_take(&shares, 0), -1);
 }
 
+struct calls {
+    int most, *items; /* calls of each item */
+    int *busy;        /* by thread, while a call is under way */
+    int *wrong;       /* calls with a thread that is too high or busy already */
+};
+
+static void count_call(const void *context, int item, int thread) {
+    const struct calls *calls = context;
+    int before = 1;
+    if (thread >= 0 && thread < calls->most) {
+#pragma omp atomic capture
+        before = calls->busy[thread]++;
+    }
+#pragma omp atomic
+    *calls->wrong += before;
+#pragma omp atomic
+    calls->items[item]++;
+    usleep(10);
+    if (before) return;
+#pragma omp atomic
+    calls->busy[thread]--;
+}
+
+static void every_item_runs_once_and_no_thread_has_two_at_a_time(void **state) {
+    (void)state;
+    const int items[] = {0, 1, 7, MOST_ITEMS}, threads[] = {1, 2, 6}, most[] = {1, 4, 16};
+    for (int i = 0; i < 4 * 3 * 3; i++) {
+        int counted[MOST_ITEMS] = {0}, busy[16] = {0}, wrong = 0, count = items[i % 4];
+        struct calls calls = {most[i / 12], counted, busy, &wrong};
+        threads_set(threads[i / 4 % 3]);
+        threads_run(count, calls.most, count_call, &calls);
+        assert_int_equal(wrong, 0);
+        for (int item = 0; item < MOST_ITEMS; item++)
+            assert_int_equal(counted[item], item < count);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_cover_all_items_once_in_order),
@@ -96,6 +134,7 @@ int main(void) {
         cmocka_unit_test(the_chunks_do_not_depend_on_the_threads),
         cmocka_unit_test(every_dealt_item_is_taken_once),
         cmocka_unit_test(a_thread_takes_its_own_share_in_order_and_then_the_end_of_others),
+        cmocka_unit_test(every_item_runs_once_and_no_thread_has_two_at_a_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
