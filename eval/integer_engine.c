@@ -383,24 +383,14 @@ static void run_chain(struct integer_engine *engine, int index) {
     }
 }
 
-/* Three channels of a picture that may have one. */
-static unsigned char *rgb_of(const struct image *low) {
-    size_t pixels = (size_t)low->width * (size_t)low->height;
-    unsigned char *rgb = memory_allocate(pixels * 3);
-    for (size_t i = 0; i < pixels; i++)
-        for (size_t c = 0; c < 3; c++)
-            rgb[i * 3 + c] = low->pixels[i * (size_t)low->channels + (low->channels == 3 ? c : 0)];
-    return rgb;
-}
-
 struct image integer_engine_upscale(struct integer_engine *engine, const struct image *low,
                                     struct error *error) {
     if (!prepare(engine, low->height, low->width, error)) return (struct image){0};
     const struct integer_network *network = engine->network;
     struct integer_plane *output = &engine->planes[network->output];
-    unsigned char *rgb = rgb_of(low);
+    struct image rgb = image_to_rgb(low);
     struct image image = image_create(output->width, output->height, 3);
-    engine->planes[network->input].data = rgb;
+    engine->planes[network->input].data = rgb.pixels;
     output->data = image.pixels;
     for (int i = 0; i < engine->groups.chain_count; i++) {
         const struct integer_group *first = &engine->groups.items[engine->groups.chains[i].first];
@@ -409,6 +399,6 @@ struct image integer_engine_upscale(struct integer_engine *engine, const struct 
         else
             run_step(engine, first->steps[0]);
     }
-    memory_free(rgb);
+    image_free(&rgb);
     return image;
 }
