@@ -162,6 +162,9 @@ static void mark_output(struct work *work, int value) {
     work->outputs[work->output_count++] = value;
 }
 
+/* Fused gradients are sums in another order; without vectors (clang -O1) they are 1.1e-6 apart. */
+#define OTHER_ORDER 3e-6
+
 static void assert_near(const float *a, const float *b, size_t count, double tolerance,
                         const char *what, uint64_t seed) {
     double largest = 0, error = 0;
@@ -318,7 +321,7 @@ static void random_graphs_train_as_with_operations_apart(void **state) {
         found += fused_nodes(fused.graph);
         assert_int_equal(fused_nodes(apart.graph), 0);
         compare(&fused, &apart, 0, seed);
-        compare_gradients(&fused, &apart, 1e-6, seed);
+        compare_gradients(&fused, &apart, OTHER_ORDER, seed);
         work_end(&fused);
         work_end(&apart);
     }
@@ -355,7 +358,7 @@ static void a_tensor_that_is_added_twice_gets_both_gradients(void **state) {
         work[k].loss = golden_inject(work[k].graph, sum, &work[k].r);
         work_run(&work[k], 1, (struct mode){.is_fused = k == 0});
     }
-    compare_gradients(&work[0], &work[1], 1e-6, 1);
+    compare_gradients(&work[0], &work[1], OTHER_ORDER, 1);
     work_end(&work[0]);
     work_end(&work[1]);
 }
@@ -513,7 +516,7 @@ static void shipped_networks_compute_what_they_did(void **state) {
         }
         assert_true(!is_evaluation || fused_nodes(work[0].graph) > 10);
         compare(&work[0], &work[1], is_evaluation ? at->tolerance : 0, i);
-        if (!is_evaluation) compare_gradients(&work[0], &work[1], 1e-6, i);
+        if (!is_evaluation) compare_gradients(&work[0], &work[1], OTHER_ORDER, i);
         for (int k = 0; k < 2; k++) {
             plan_free(work[k].plan);
             network_free(work[k].network);
