@@ -100,7 +100,7 @@ static void check_announced(void **state, const char *const *settings, unsigned 
 }
 
 static void a_search_takes_what_was_announced(void **state) {
-    const char *const settings[] = {"space=rfdn_small", "search.batch=10",  "search.patch=48",
+    const char *const settings[] = {"space=rfdn_small", "search.batch=20",  "search.patch=48",
                                     "retrain.batch=4",  "quantize.batch=4", NULL};
     check_announced(state, settings, PIPELINE_SEARCH | PIPELINE_RETRAIN, 150e6);
 }
