@@ -143,6 +143,7 @@ static bool measure(const struct bench_target *target, struct table *table, json
     struct architecture *architecture = architecture_create(target->space);
     bool ok = true;
     for (int i = 0; ok && i < WORK_COUNT; i++) {
+        if (works[i].kind == WORKLOAD_SEARCH && space_size(target->space) == 1) continue;
         struct workload_settings settings = target->settings;
         settings.kind = works[i].kind;
         settings.quantized = works[i].quantized;

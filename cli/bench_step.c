@@ -38,6 +38,11 @@ static bool measure(const struct options *options, struct bench_target *target, 
                     struct error *error) {
     static struct bench_report report;
     double seconds = options->seconds > 0 ? options->seconds : 5;
+    if (target->settings.kind == WORKLOAD_SEARCH && space_size(target->space) == 1)
+        return error_add(error, ERROR_SPEC,
+                         "nothing is chosen in the space \"%s\", so it has no search step; measure "
+                         "--work retrain or --work inference",
+                         space_name(target->space));
     if (options->scaling) return bench_scaling(target, seconds, options->json ? list : NULL, error);
     if (!bench_workload(&target->settings, seconds, &report, error)) return false;
     if (options->json)

@@ -190,8 +190,9 @@ static bool set_value(struct options *options, const struct option *option, cons
             parse_number(rest, '\0', option->minimum, option->maximum, &size->width, NULL))
             return true;
         return error_add(error, ERROR_SPEC,
-                         "--%s must be rows x columns such as 180x320, not \"%s\"", option->name,
-                         value);
+                         "--%s must be rows x columns such as 180x320, each between %d and %d, not "
+                         "\"%s\"",
+                         option->name, option->minimum, option->maximum, value);
     }
     return false;
 }

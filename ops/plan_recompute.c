@@ -7,6 +7,7 @@
  */
 #include "core/memory.h"
 #include "ops/plan_internal.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -198,17 +199,18 @@ static size_t keep_some(struct plan *plan, size_t least, size_t limit) {
 }
 
 static bool too_large(const struct plan *plan, struct error *error) {
-    double needed = (double)plan->bytes / 1e6;
-    double left = (double)plan->options.memory_limit / 1e6;
+    /* Rounded apart, so that they differ and the first is enough. */
+    double needed = ceil((double)plan->bytes / 1e3) / 1e3;
+    double left = floor((double)plan->options.memory_limit / 1e3) / 1e3;
     if (!plan->options.want)
         return error_add(error, ERROR_SPEC,
-                         "the network needs %.1f MB of memory for its tensors, but the memory "
-                         "limit leaves %.1f MB; use smaller images or a higher limit",
+                         "the network needs %.3f MB of memory for its tensors, but the memory "
+                         "limit leaves %.3f MB; use smaller images or a higher limit",
                          needed, left);
     return error_add(error, ERROR_SPEC,
-                     "training needs at least %.1f MB of memory for the network's tensors, even "
+                     "training needs at least %.3f MB of memory for the network's tensors, even "
                      "when they are computed again for the backward pass, but the memory limit "
-                     "leaves %.1f MB; use a smaller batch, a smaller patch or a higher limit",
+                     "leaves %.3f MB; use a smaller batch, a smaller patch or a higher limit",
                      needed, left);
 }
 

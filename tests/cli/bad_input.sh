@@ -242,7 +242,7 @@ refuse 2 '--out needs a value' "$TAMIS" run good.yaml --out
 refuse 2 '--force takes no value' "$TAMIS" run good.yaml --force=yes
 refuse 2 'give only one' "$TAMIS" run good.yaml --force --resume
 refuse 2 'does not take --data' "$TAMIS" run good.yaml --data pictures
-refuse 2 '--input must be rows x columns' "$TAMIS" eval done --data "$picture" --input 32
+refuse 2 '--input must be rows x columns such as 180x320, each between 1 and 65535' "$TAMIS" eval done --data "$picture" --input 32
 refuse 2 'needs --scale' "$TAMIS" eval bicubic --data pictures
 refuse 2 'needs --data' "$TAMIS" eval done
 refuse 2 'did you mean "spaces"?' "$TAMIS" list space

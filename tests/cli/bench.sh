@@ -71,7 +71,13 @@ has "$scratch/out/stdout" "tiny.yaml: search step, noise, scale 2, batch 1 x 12x
 has "$scratch/out/stdout" "of the peak"
 [ -z "$(find . -mindepth 1 ! -name tiny.yaml)" ] || fail "bench left files behind"
 
+succeed "$TAMIS" bench memory espcn --scale 2 --batch 1 --patch 12 --json
+has "$scratch/out/stdout" '"work": "retrain"'
+[ "$(grep -c '"work": "search"' "$scratch/out/stdout")" = 0 ] || fail "a search where nothing is chosen"
+
 refuse 2 '"tamis bench" needs' "$TAMIS" bench
+refuse 2 'nothing is chosen in the space "espcn", so it has no search step; measure --work retrain' \
+    "$TAMIS" bench step espcn
 refuse 2 'there is no bench "stip"; did you mean "step"?' "$TAMIS" bench stip
 refuse 2 '"tamis bench step" needs a SPEC or SPACE' "$TAMIS" bench step
 refuse 2 '"tamis bench memory" needs a SPEC or SPACE' "$TAMIS" bench memory
