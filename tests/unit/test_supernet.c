@@ -42,6 +42,49 @@ static const char small_text[] =
     "          - choose: {out: width, among: [conv: {kernel: 1}, conv: "
     "{kernel: 5}], name: inner}\n";
 
+/* What a candidate can be: it reads the slot's input or another, keeps it, drops it, weights it by
+ * a mean of it, or has a slot in it; and bits of weights and activations apart. */
+static const char kinds_text[] = "space: kinds\n"
+                                 "let: {width: 6}\n"
+                                 "network:\n"
+                                 "  - conv: {out: width, kernel: 3, bits: 8, name: head}\n"
+                                 "  - sigmoid: {name: first}\n"
+                                 "  - conv: {out: width, kernel: 3, bits: 8}\n"
+                                 "  - sigmoid\n"
+                                 "  - choose: {bits: [4, 6], among: bodies, name: body}\n"
+                                 "  - sigmoid\n"
+                                 "  - choose:\n"
+                                 "      name: apart\n"
+                                 "      bits: {weights: [5, 8], activations: [4, 6]}\n"
+                                 "      out: width\n"
+                                 "      among: [conv: {kernel: 1}, conv: {kernel: 3, from: first}, "
+                                 "conv: {kernel: 3, groups: 2}]\n"
+                                 "  - sigmoid\n"
+                                 "  - conv: {out: 3*scale^2, kernel: 3, bits: 8}\n"
+                                 "  - pixel_shuffle: {scale: scale}\n"
+                                 "choices:\n"
+                                 "  bodies:\n"
+                                 "    - conv: {kernel: 3, out: width}\n"
+                                 "    - conv: {kernel: 5, out: width, from: first}\n"
+                                 "    - identity\n"
+                                 "    - zero: {out: width}\n"
+                                 "    - seq:\n"
+                                 "        name: attention\n"
+                                 "        do:\n"
+                                 "          - spatial_mean\n"
+                                 "          - conv: {kernel: 1, out: 4}\n"
+                                 "          - sigmoid\n"
+                                 "          - conv: {kernel: 1, out: width}\n"
+                                 "          - sigmoid\n"
+                                 "          - multiply: {from: [input, previous]}\n"
+                                 "    - seq:\n"
+                                 "        name: deep\n"
+                                 "        do:\n"
+                                 "          - conv: {kernel: 3, out: width}\n"
+                                 "          - sigmoid\n"
+                                 "          - choose: {out: width, among: [conv: {kernel: 1}, "
+                                 "identity, conv: {kernel: 3, from: first}]}\n";
+
 #define SMALL                                                                                      \
     "scale=2", "data.train_count=4", "data.train_size=48", "data.valid_count=1",                   \
         "data.valid_size=48", "search.batch=3", "search.patch=12", "search.alpha_deviation=0.7",   \
@@ -125,6 +168,20 @@ static void alpha_gradients_match_finite_differences_with_noise(void **state) {
         check_alpha(&opened, 0, 2e-3, 0, 1e-2);
         check_alpha(&opened, 0, 0, 1e-3, 1e-2);
         check_alpha(&opened, 0, 2e-3, 1e-3, 1e-2);
+        close_supernet(&opened);
+    }
+}
+
+/* At few bits, where noise is a good part of the gradient. */
+static void alpha_gradients_of_all_kinds_of_candidates_match_finite_differences(void **state) {
+    (void)state;
+    static const char *const noises[] = {"search.noise_activations=per_slot",
+                                         "search.noise_activations=per_candidate"};
+    for (int noise = 0; noise < 2; noise++) {
+        const char *const settings[] = {SMALL, "search.loss=l2", noises[noise], NULL};
+        struct opened opened;
+        open_supernet(&opened, kinds_text, settings);
+        check_alpha(&opened, 0, 2e-3, 1e-3, 2e-3);
         close_supernet(&opened);
     }
 }
@@ -237,12 +294,11 @@ static float *output_of(const struct built *built) {
     return output;
 }
 
-static void check_one_hot(const char *name) {
-    struct space *space = shipped_space(name, 2, NULL);
+/* A supernet of 32 x 36 pixels. */
+static void check_one_hot(struct space *space, struct built super) {
     struct error error = {0};
     const struct slots *slots = space_slots(space, &error);
     struct architecture *architecture = architecture_create(space);
-    struct built super = build_network(space, NULL, NETWORK_FLOAT, 1, 32, 36);
     parameters_allocate(super.parameters);
     parameters_initialize(super.parameters, 3);
     struct random random = random_at(9, RANDOM_STREAM_TEST, 0);
@@ -274,10 +330,32 @@ static void check_one_hot(const char *name) {
 
 static void a_one_hot_supernet_computes_what_the_derived_network_does(void **state) {
     (void)state;
-    check_one_hot("tiny");
-    check_one_hot("planted");
-    check_one_hot("rfdn_small");
-    check_one_hot("quantnas_small");
+    static const char *const names[] = {"tiny", "planted", "rfdn_small", "quantnas_small"};
+    for (int i = 0; i < 4; i++) {
+        struct space *space = shipped_space(names[i], 2, NULL);
+        check_one_hot(space, build_network(space, NULL, NETWORK_FLOAT, 1, 32, 36));
+    }
+}
+
+/* Outside of training, where noise is what it is made of. */
+static void so_does_one_with_noise(void **state) {
+    (void)state;
+    for (int per_slot = 0; per_slot < 2; per_slot++) {
+        struct error error = {0};
+        struct space_settings settings = {.scale = 2};
+        struct space *space =
+            space_parse("kinds.yaml", kinds_text, strlen(kinds_text), &settings, &error);
+        search_setup_need(space != NULL, &error);
+        struct network_options options = {.batch = 1,
+                                          .height = 32,
+                                          .width = 36,
+                                          .precision = NETWORK_NOISE,
+                                          .noise_per_slot = per_slot};
+        struct built super = {.parameters = parameters_create()};
+        super.network = network_build(space, super.parameters, &options, &error);
+        search_setup_need(super.network != NULL, &error);
+        check_one_hot(space, super);
+    }
 }
 
 /* --- Steps ---------------------------------------------------------------------------------------
@@ -458,11 +536,13 @@ int main(void) {
     log_set_level(LOG_QUIET);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(alpha_gradients_match_finite_differences_with_noise),
+        cmocka_unit_test(alpha_gradients_of_all_kinds_of_candidates_match_finite_differences),
         cmocka_unit_test(alpha_gradients_of_a_part_of_the_channels_match_finite_differences),
         cmocka_unit_test(alpha_gradients_of_the_absolute_loss_match_finite_differences),
         cmocka_unit_test(alpha_gradients_match_finite_differences_with_direct_quantization),
         cmocka_unit_test(weight_gradients_match_finite_differences_along_directions),
         cmocka_unit_test(a_one_hot_supernet_computes_what_the_derived_network_does),
+        cmocka_unit_test(so_does_one_with_noise),
         cmocka_unit_test(a_step_changes_only_its_own_parameters),
         cmocka_unit_test(a_joint_step_changes_weights_and_alpha_in_one_pass_over_all_pictures),
         cmocka_unit_test(the_halves_of_the_data_share_no_picture),
