@@ -160,7 +160,8 @@ static inline int integer_most_strips(const struct integer_stream *stream, int t
     most = stream->planes[0].columns / INTEGER_NARROWEST;
     if (integer_is_global(step)) columns = INTEGER_PARTS;
     if (step->kind == INTEGER_ATTENTION) columns = 1;
-    return columns < most ? columns : most;
+    if (columns < most) most = columns;
+    return most > 1 ? most : 1;
 }
 
 /* As few strips of a pass as fit in `most` bytes, or as many as there can be; its bytes. */

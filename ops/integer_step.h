@@ -20,6 +20,13 @@
 #elif defined(__GNUC__)
 #pragma GCC optimize("fp-contract=off")
 #endif
+/* The sums that round to whole numbers are removed by the first, and have more digits with the
+ * second. */
+#if defined(__FAST_MATH__)
+#error "floats must be computed as they are written: compile without -ffast-math and -Ofast"
+#elif defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
+#error "floats must have 32 bits in between too: compile with -msse2 -mfpmath=sse"
+#endif
 
 enum integer_kind {
     INTEGER_INPUT,       /* 8-bit RGB rows to floats: times `number` */

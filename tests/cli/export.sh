@@ -46,7 +46,30 @@ has drawing.txt "digraph"
 if command -v gcc >/dev/null; then
     succeed "$TAMIS" export run --out net.c
     has net.c '#include "net.h"'
-    succeed gcc -std=c99 -O1 -Wall -Wextra -pedantic -Werror -fsyntax-only net.c
+    succeed gcc -std=c99 -O1 -Wall -Wextra -pedantic -Werror -DMODEL_MAIN net.c -o net -lm
+    # Its main reads any head of a PPM, and says what is wrong with others.
+    pixels=$(printf '%0768d' 0) # 16x16
+    printf 'P6\n16 16\n255\n%s' "$pixels" >plain.ppm
+    printf 'P6# one\n16# two\n# three\n\f16\r\n255\n%s' "$pixels" >comments.ppm
+    succeed ./net plain.ppm plain-large.ppm
+    succeed ./net comments.ppm comments-large.ppm
+    same plain-large.ppm comments-large.ppm
+    printf 'P6\n16 16\n255\n%.100s' "$pixels" >short.ppm
+    refuse 3 "short.ppm: it ends too early" ./net short.ppm new.ppm
+    for head in 'P3\n16 16\n255' 'P6\n16 16\n65535' 'P6\n0 16\n255' 'P6\n16 -16\n255' 'P6\n16\n' \
+        'P6\n1000000 1\n255' 'P6\n16 99999999999999999999\n255' ''; do
+        printf "$head\\n%s" "$pixels$pixels" >head.ppm
+        refuse 3 "head.ppm: it is not a binary PPM" ./net head.ppm new.ppm
+    done
+    printf 'P6\n40000 1\n255\n%0120000d' 0 >wide.ppm
+    refuse 3 "wide.ppm: 40000x1 pixels are too many" ./net wide.ppm new.ppm
+    refuse 3 "none.ppm: it cannot be read" ./net none.ppm new.ppm
+    refuse 1 "none/new.ppm: it cannot be written" ./net plain.ppm none/new.ppm
+    # Options that change floats would change bits.
+    code=0
+    gcc -Ofast -fsyntax-only net.c 2>fast || code=$?
+    [ $code = 1 ] || fail "net.c is built with -Ofast"
+    has fast "compile without -ffast-math"
 fi
 
 # Refusals: nothing is written.
