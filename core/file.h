@@ -18,7 +18,8 @@ bool file_write(const char *path, const void *data, size_t size, struct error *e
 bool file_append(const char *path, const void *data, size_t size, struct error *error);
 /* Copies through file_write. */
 bool file_copy(const char *from, const char *to, struct error *error);
-bool file_exists(const char *path); /* a regular file */
+bool file_exists(const char *path);              /* a regular file */
+bool file_is_same(const char *a, const char *b); /* both are there, and are one regular file */
 bool folder_exists(const char *path);
 bool folder_create(const char *path,
                    struct error *error); /* with its parents; fine if it is there */

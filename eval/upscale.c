@@ -24,9 +24,13 @@ static bool measure(const struct evaluator *evaluator, const struct image *low, 
                                       .width = width,
                                       .precision = evaluator->precision,
                                       .architecture = evaluator->architecture};
+    struct error inner = {0};
     struct network *network =
-        network_build(evaluator->space, evaluator->parameters, &options, error);
-    if (!network) return false;
+        network_build(evaluator->space, evaluator->parameters, &options, &inner);
+    if (!network && inner.code == ERROR_SPEC)
+        return error_add(error, ERROR_DATA, "%dx%d pixels are too few for this network: %s",
+                         low->width, low->height, inner.text);
+    if (!network) return error_add(error, inner.code, "%s", inner.text);
     *reach = network_reach(network);
     graph_mark_output(network->graph, network->output);
     struct plan *plan = plan_create(network->graph, (struct plan_options){.want = 0}, error);
@@ -52,6 +56,8 @@ static bool choose_tiling(const struct evaluator *evaluator, const struct image 
         double side = sqrt(options->memory / pixel_bytes) - 2 * tiling->overlap;
         tiling->tile = side > LEAST_TILE ? (int)side : LEAST_TILE;
     }
+    /* A tile with what it overlaps can be the whole picture. */
+    if (tiling->tile + 2 * tiling->overlap >= longest) tiling->tile = longest;
     tiling->is_exact = isfinite(reach) || tiling->tile >= longest;
     return true;
 }
@@ -104,8 +110,8 @@ bool upscale_image(struct evaluator *evaluator, const struct image *low,
         low->height > IMAGE_MAX_SIDE / scale)
         return error_add(error, ERROR_DATA,
                          "%dx%d pixels become more than a picture may have at %d times the size "
-                         "(%d pixels); cut it into pieces first",
-                         low->width, low->height, scale, IMAGE_MAX_PIXELS);
+                         "(%d on a side and %d in all); cut it into pieces first",
+                         low->width, low->height, scale, IMAGE_MAX_SIDE, IMAGE_MAX_PIXELS);
     if (!choose_tiling(evaluator, low, options, &tiling, error)) return false;
     *is_exact = tiling.is_exact;
     *high = image_create(low->width * scale, low->height * scale, 3);

@@ -39,6 +39,30 @@ b.png" ] || fail "unexpected files: $(ls larger)"
 
 refuse 2 "is there already; replace it with --force" "$TAMIS" upscale run --in $picture --out large.png
 refuse 2 "is there already; replace it with --force" "$TAMIS" upscale run --in pictures --out larger
+mkdir target
+refuse 2 "is a folder, but --in is a picture" "$TAMIS" upscale run --in $picture --out target
+refuse 1 "there is no folder \"nowhere\"" "$TAMIS" upscale run --in $picture --out nowhere/new.png
+refuse 2 "a name that ends in .png" "$TAMIS" upscale run --in $picture --out new.jpg
+# A picture is never replaced by its own enlargement.
+ln pictures/a.png linked.png
+refuse 2 "would be replaced by what is made of it" "$TAMIS" upscale run --in pictures/a.png --out linked.png --force
+refuse 2 "would be replaced by what is made of it" "$TAMIS" upscale run --in pictures --out ./pictures/ --force
+
+succeed "$TAMIS" upscale run --in $picture --out document.png --json
+has "$scratch/out/stdout" '"out": "document.png"'
+
+# Broken pictures are named, and the others upscaled.
+cp -r pictures mixed
+head -c 200 $picture >mixed/a.png
+printf junk >mixed/c.jpg
+code=0
+"$TAMIS" upscale run --in mixed --out mixed-larger >out 2>err || code=$?
+[ $code = 3 ] || fail "broken pictures: exit code $code"
+has err "mixed/a.png: "
+has err "mixed/c.jpg: "
+same mixed-larger/b.png large.png
+[ "$(ls -A mixed-larger)" = b.png ] || fail "unexpected files: $(ls -A mixed-larger)"
+
 refuse 2 "needs --in and --out" "$TAMIS" upscale run --in $picture
 refuse 2 "there is no run or architecture" "$TAMIS" upscale nothing --in $picture --out new.png
 refuse 3 "missing.png" "$TAMIS" upscale run --in missing.png --out new.png

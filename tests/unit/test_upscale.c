@@ -119,13 +119,18 @@ static void a_network_that_looks_at_the_whole_picture_says_so(void **state) {
     (void)state;
     struct fixture fixture = open_fixture("rfdn_small");
     bool is_exact;
-    struct image low = leaves_image(5, 0, 60, 60);
+    struct image low = leaves_image(5, 0, 24 + 2 * UPSCALE_OVERLAP + 1, 60);
     assert_true(isinf(reach_of(&fixture)));
     struct image high = upscale(&fixture, &low, 24, &is_exact);
     assert_false(is_exact);
     image_free(&high);
-    high = upscale(&fixture, &low, 60, &is_exact);
+    /* With what they overlap, these tiles are the whole picture. */
+    struct image tiles = upscale(&fixture, &low, 25, &is_exact);
     assert_true(is_exact);
+    high = upscale(&fixture, &low, 0, &is_exact);
+    assert_true(is_exact);
+    assert_int_equal(largest_difference(&high, &tiles), 0);
+    image_free(&tiles);
     image_free(&high);
     image_free(&low);
     close_fixture(&fixture);
@@ -143,12 +148,28 @@ static void too_large_a_result_is_refused_in_a_sentence(void **state) {
     close_fixture(&fixture);
 }
 
+/* It is the picture's fault, not the space's. */
+static void too_small_a_picture_is_refused_in_a_sentence(void **state) {
+    (void)state;
+    struct fixture fixture = open_fixture("rfdn_small");
+    struct error error = {0};
+    struct image low = leaves_image(5, 0, 300, 3), high;
+    struct upscale_options options = {.memory = 1e9};
+    bool is_exact;
+    assert_false(upscale_image(&fixture.evaluator, &low, &options, &high, &is_exact, &error));
+    assert_int_equal(error.code, ERROR_DATA);
+    assert_non_null(strstr(error.text, "300x3 pixels are too few"));
+    image_free(&low);
+    close_fixture(&fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiles_join_without_a_seam),
         cmocka_unit_test(quantizers_and_branches_reach_no_farther),
         cmocka_unit_test(a_network_that_looks_at_the_whole_picture_says_so),
         cmocka_unit_test(too_large_a_result_is_refused_in_a_sentence),
+        cmocka_unit_test(too_small_a_picture_is_refused_in_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
