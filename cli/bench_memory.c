@@ -119,6 +119,7 @@ static bool measure_work(const struct bench_target *target,
     struct workload_settings own = *settings;
     double whole = 0;
     own.spec = &spec;
+    spec.memory_limit = 0; /* the limits here are those of the arena */
     for (int i = 0; i < SHARE_COUNT; i++) {
         static struct answer answer;
         memset(&answer, 0, sizeof answer);

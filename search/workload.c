@@ -1,6 +1,7 @@
 #include "search/workload.h"
 #include "core/memory.h"
 #include "eval/leaves.h"
+#include "search/pipeline.h"
 #include "search/quantize_spec.h"
 #include "search/search_cost.h"
 #include <math.h>
@@ -31,6 +32,17 @@ static bool make_images(struct workload *workload, struct error *error) {
     struct dataset_spec spec = {
         .scale = scale, .count = 4, .size = size, .seed = (uint64_t)settings->spec->seed};
     return dataset_open(&spec, &workload->dataset, error);
+}
+
+/* As a run is held to it, with these images. */
+static bool limit_memory(struct workload *workload, struct error *error) {
+    unsigned stage = workload->settings.kind == WORKLOAD_SEARCH ? PIPELINE_SEARCH
+                     : workload->settings.quantized             ? PIPELINE_QUANTIZE
+                                                                : PIPELINE_RETRAIN;
+    if (workload->settings.kind == WORKLOAD_INFERENCE || workload->spec.memory_limit <= 0)
+        return true;
+    return pipeline_limit_memory(&workload->spec, workload->settings.space, &workload->dataset,
+                                 &workload->dataset, stage, error);
 }
 
 static bool create_search(struct workload *workload, struct error *error) {
@@ -116,7 +128,9 @@ bool workload_create(struct workload *workload, const struct workload_settings *
                      struct error *error) {
     memset(workload, 0, sizeof *workload);
     workload->settings = *settings;
-    if (!make_images(workload, error)) return false;
+    workload->spec = *settings->spec;
+    workload->settings.spec = &workload->spec;
+    if (!make_images(workload, error) || !limit_memory(workload, error)) return false;
     switch (settings->kind) {
     case WORKLOAD_SEARCH:
         return create_search(workload, error);

@@ -22,9 +22,10 @@ struct workload_settings {
     int height, width;                       /* of the picture that is upscaled */
 };
 
-/* Everything in `settings` is borrowed and must stay. */
+/* Everything in `settings` is borrowed and must stay. Not to be moved: it points into itself. */
 struct workload {
-    struct workload_settings settings;
+    struct workload_settings settings; /* its spec is `spec` */
+    struct spec spec;                  /* with what the memory limit leaves for the plan */
     struct dataset dataset;
     struct cost_model *cost;
     struct search search;

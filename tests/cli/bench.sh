@@ -71,6 +71,12 @@ has "$scratch/out/stdout" "tiny.yaml: search step, noise, scale 2, batch 1 x 12x
 has "$scratch/out/stdout" "of the peak"
 [ -z "$(find . -mindepth 1 ! -name tiny.yaml)" ] || fail "bench left files behind"
 
+for limit in 0 19MB; do
+    succeed "$TAMIS" bench step quantnas_small $small --batch 4 --patch 20 --set memory_limit=$limit --json
+    sed -n 's/.*"planned_memory_bytes": \([0-9]*\).*/\1/p' "$scratch/out/stdout" >"$scratch/out/arena_$limit"
+done
+[ "$(cat "$scratch/out/arena_19MB")" -lt "$(cat "$scratch/out/arena_0")" ] || fail "memory_limit holds no step"
+refuse 2 'memory_limit: the search needs' "$TAMIS" bench step quantnas_small $small --patch 20 --set memory_limit=1
 succeed "$TAMIS" bench memory espcn --scale 2 --batch 1 --patch 12 --json
 has "$scratch/out/stdout" '"work": "retrain"'
 [ "$(grep -c '"work": "search"' "$scratch/out/stdout")" = 0 ] || fail "a search where nothing is chosen"
