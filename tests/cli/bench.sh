@@ -28,6 +28,14 @@ positive "$scratch/out/stdout" gbytes_per_second copy_gbytes_per_second fraction
 succeed "$TAMIS" bench ops relu --seconds 0.001
 has "$scratch/out/stdout" "GB/s"
 
+# The peak counts the threads that run, and not those that were asked for.
+for threads in 1 8; do
+    OMP_THREAD_LIMIT=1 succeed "$TAMIS" bench ops conv 8x32x32 24-24 k3 "groups 2" --seconds 0.02 --threads $threads --json
+    sed -n 's/.*"peak_gflops": \([0-9.]*\).*/\1/p' "$scratch/out/stdout" | sort -g | tail -n 1 >"$scratch/out/peak_$threads"
+done
+awk 'NR == 1 { one = $1 } END { exit !($1 < 3.5 * one) }' "$scratch/out/peak_1" "$scratch/out/peak_8" ||
+    fail "a peak of threads that did not run"
+
 succeed "$TAMIS" bench step tiny $small --json
 cp "$scratch/out/stdout" "$scratch/out/step"
 positive "$scratch/out/step" seconds_per_step flop_per_step gflops peak_gflops fraction_of_peak \
