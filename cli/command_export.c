@@ -8,6 +8,7 @@
 #include "results/units.h"
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { MOST_FORMATS = 16 };
 
@@ -64,6 +65,12 @@ static bool check_paths(const struct options *options, const struct export_forma
     if (strcmp(format->name, "c") == 0 && strcmp(ending, "c") != 0)
         return error_add(error, ERROR_SPEC, "the C file's name must end in .c, not \"%s\"",
                          options->out);
+    /* It stands in an #include. */
+    if (strcmp(format->name, "c") == 0 && strpbrk(options->out, "\"\\\n\r"))
+        return error_add(error, ERROR_SPEC,
+                         "the C file's name must not have quotation marks, backslashes or line "
+                         "ends: \"%s\"",
+                         options->out);
     if (beside && strcmp(beside, options->out) == 0)
         return error_add(error, ERROR_SPEC,
                          "\"%s\" is what the space beside the architecture is called; give --out "
@@ -72,12 +79,10 @@ static bool check_paths(const struct options *options, const struct export_forma
     return check_path(options, options->out, error);
 }
 
+/* -1: it is a pipe or a device, which has no size, and may be where this would be printed. */
 static double file_bytes(const char *path) {
-    char *data;
-    size_t size = 0;
-    if (!file_read(path, ERROR_DATA, &data, &size, NULL)) return 0;
-    memory_free(data);
-    return (double)size;
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode) ? (double)status.st_size : -1;
 }
 
 static void print_written(const struct options *options, const struct export_format *format,
@@ -87,10 +92,11 @@ static void print_written(const struct options *options, const struct export_for
     json_t *files = json_array();
     for (int i = 0; i < 2 && paths[i]; i++) {
         double bytes = file_bytes(paths[i]);
-        if (!options->json) printf("%s: %s\n", paths[i], units_file_size(bytes, text));
+        if (!options->json && bytes >= 0)
+            printf("%s: %s\n", paths[i], units_file_size(bytes, text));
         json_t *file = json_object();
         json_object_set_new(file, "path", output_text(paths[i]));
-        json_object_set_new(file, "bytes", output_number(bytes));
+        json_object_set_new(file, "bytes", bytes < 0 ? json_null() : output_number(bytes));
         json_array_append_new(files, file);
     }
     json_t *document = json_object();

@@ -115,9 +115,10 @@ static bool has_space(const struct finished *finished, const char *beside) {
 static bool write_yaml(const struct finished *finished, const char *path, struct error *error) {
     size_t length;
     const char *text = space_text(finished->space, &length);
-    char *space = space_beside(path);
-    bool ok = file_write(space, text, length, error) &&
-              architecture_write(finished->architecture, path, error);
+    char *space = space_beside(path), *architecture = architecture_text(finished->architecture);
+    bool ok = file_write_pair((struct file_part){space, text, length},
+                              (struct file_part){path, architecture, strlen(architecture)}, error);
+    memory_free(architecture);
     memory_free(space);
     return ok;
 }

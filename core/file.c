@@ -135,6 +135,15 @@ bool file_write(const char *path, const void *data, size_t size, struct error *e
     return done || cannot_write(path, reason, error);
 }
 
+bool file_write_pair(struct file_part first, struct file_part second, struct error *error) {
+    struct stat status;
+    bool was_there = lstat(first.path, &status) == 0;
+    if (!file_write(first.path, first.data, first.size, error)) return false;
+    if (file_write(second.path, second.data, second.size, error)) return true;
+    if (!was_there) unlink(first.path);
+    return false;
+}
+
 bool file_append(const char *path, const void *data, size_t size, struct error *error) {
     bool fresh = !file_exists(path);
     int file = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);

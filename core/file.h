@@ -14,6 +14,14 @@ bool file_read(const char *path, enum error_code code, char **data, size_t *size
  * file has either its old or its new content. Failure leaves the old file and no temporary one. A
  * link is followed; what is not a regular file (a pipe, a device) is written to in place. */
 bool file_write(const char *path, const void *data, size_t size, struct error *error);
+/* Two files that belong together, `first` before `second`. Where the second cannot be written the
+ * first is removed again, if it was not there before. */
+struct file_part {
+    const char *path;
+    const void *data;
+    size_t size;
+};
+bool file_write_pair(struct file_part first, struct file_part second, struct error *error);
 /* Appends (to a new file if there is none) and flushes to disk; a failure leaves the old length. */
 bool file_append(const char *path, const void *data, size_t size, struct error *error);
 /* Copies through file_write. */

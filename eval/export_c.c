@@ -477,8 +477,8 @@ bool export_c_write(const struct integer_network *network, int scale, const char
     }
     bool ok = file && interface_file;
     if (!ok) error_add(error, ERROR_FAILED, "there is no memory for the text of the C file");
-    ok = ok && file_write(header_path, interface_text, interface_length, error) &&
-         file_write(path, code, code_length, error);
+    ok = ok && file_write_pair((struct file_part){header_path, interface_text, interface_length},
+                               (struct file_part){path, code, code_length}, error);
     free(code);
     free(interface_text);
     memory_free(header_path);

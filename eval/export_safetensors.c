@@ -108,10 +108,12 @@ bool export_safetensors_write(const struct network *network, json_t *metadata, c
     writer.tensors = arena_allocate(&writer.arena, (most + 1) * sizeof *writer.tensors);
     enum role *roles = arena_allocate(&writer.arena, (parameters->count + 1) * sizeof *roles);
     bool ok = add_sites(&writer, roles, error);
-    for (size_t i = 0; i < parameters->count; i++)
-        if (roles[i] == ROLE_PLAIN)
-            add_floats(&writer, parameters->items[i].name, parameters->items[i].shape,
-                       parameter_values(parameters, (int)i));
+    for (size_t i = 0; i < parameters->count; i++) {
+        if (roles[i] != ROLE_PLAIN) continue;
+        ok = parameter_is_finite(parameters, (int)i, error) && ok;
+        add_floats(&writer, parameters->items[i].name, parameters->items[i].shape,
+                   parameter_values(parameters, (int)i));
+    }
     ok = ok && safetensors_write(path, writer.tensors, writer.count, metadata, error);
     arena_free(&writer.arena);
     return ok;

@@ -384,9 +384,18 @@ static void *kept(struct arena *arena, void *list, size_t bytes) {
     return copy;
 }
 
+/* What is not a finite number has no place in a table, and none in an image. */
+static bool are_finite(const struct parameters *parameters, struct error *error) {
+    bool ok = true;
+    for (size_t i = 0; i < parameters->count; i++)
+        ok = parameter_is_finite(parameters, (int)i, error) && ok;
+    return ok;
+}
+
 bool integer_network_compile(struct integer_network *result, const struct network *network,
                              struct error *error) {
     *result = (struct integer_network){0};
+    if (!are_finite(network->parameters, error)) return false;
     struct integer_lowering lowering = {
         .result = result, .network = network, .graph = network->graph, .error = error};
     read_graph(&lowering);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tamis export: every format writes its file, what is read back is the same network, and what is refused
 # writes nothing.
-set -eu
+set -euo pipefail
 . "$(dirname "$0")/../support/command_line.sh"
 write_tiny_spec tiny.yaml
 succeed "$TAMIS" run tiny.yaml --out run --quiet
@@ -42,6 +42,13 @@ has net.svg "<svg"
 succeed "$TAMIS" export run --format dot --out drawing.txt
 has drawing.txt "digraph"
 
+# A pipe gets the file and nothing else.
+succeed "$TAMIS" export run --out net.dot
+code=0
+timeout 20 "$TAMIS" export run --format dot --out /dev/stdout 2>&1 | cat >piped.dot || code=$?
+[ $code = 0 ] || fail "exporting to a pipe: exit code $code"
+same net.dot piped.dot
+
 # The C file is the integer engine.
 if command -v gcc >/dev/null; then
     succeed "$TAMIS" export run --out net.c
@@ -79,6 +86,10 @@ refuse 2 "is one of " "$TAMIS" export run --format picture --out new
 refuse 2 "does not say what to write" "$TAMIS" export run --out new.bin
 refuse 2 "must end in .c" "$TAMIS" export run --format c --out new
 refuse 2 "is there already; replace it with --force" "$TAMIS" export run --out net.svg
+refuse 2 "must not have quotation marks" "$TAMIS" export run --out 'new"net.c'
+# Of two files there are both or none.
+mkdir pair
+refuse 1 "File name too long" "$TAMIS" export run --out "pair/$(printf '%0251d' 0).yaml"
 rm -f net.c
 touch net.h
 refuse 2 "\"net.h\" is there already" "$TAMIS" export run --out net.c

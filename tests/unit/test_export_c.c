@@ -10,6 +10,7 @@
 #include "eval/leaves.h"
 #include "tests/support/c_program.h"
 #include "tests/support/integers.h"
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -193,6 +194,23 @@ static void narrow_pictures_are_made_with_any_memory(void **state) {
     }
 }
 
+/* C has no constant for it. */
+static void an_infinite_bias_is_refused(void **state) {
+    (void)state;
+    struct error error = {0};
+    struct integers integers;
+    struct integer_network compiled;
+    integers_open(&integers, "rfdn_small", 8, 0);
+    int bias = parameters_find(integers.parameters, "head.bias");
+    assert_true(bias >= 0);
+    parameter_values(integers.parameters, bias)[0] = INFINITY;
+    assert_false(integer_network_compile(&compiled, integers.network, &error));
+    assert_int_equal(error.code, ERROR_DATA);
+    assert_string_equal(error.text, "\"head.bias\" has values that are not finite numbers");
+    integer_network_free(&compiled);
+    integers_close(&integers);
+}
+
 int main(int count, char **arguments) {
     log_set_level(LOG_QUIET);
     if (!c_target_is_there(&c_targets[0])) {
@@ -205,6 +223,7 @@ int main(int count, char **arguments) {
         cmocka_unit_test(memory_is_that_of_rows),
         cmocka_unit_test(any_memory_makes_the_same_bits),
         cmocka_unit_test(narrow_pictures_are_made_with_any_memory),
+        cmocka_unit_test(an_infinite_bias_is_refused),
     };
     if (count > 2) {
         const struct CMUnitTest memory[] = {tests[0]};
