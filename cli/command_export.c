@@ -2,9 +2,11 @@
 #include "cli/command.h"
 #include "cli/export_formats.h"
 #include "cli/output.h"
+#include "cli/stages.h"
 #include "core/file.h"
 #include "core/json.h"
 #include "core/memory.h"
+#include "results/run.h"
 #include "results/units.h"
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +51,25 @@ static bool check_path(const struct options *options, const char *path, struct e
         return error_add(error, ERROR_SPEC, "\"%s\" is a folder; --out is the file to write", path);
     return options->force || !file_exists(path) ||
            error_add(error, ERROR_SPEC, "\"%s\" is there already; replace it with --force", path);
+}
+
+/* The network is read from these, so that not even --force may replace them by another form. */
+static bool check_source(const struct options *options, struct error *error) {
+    static const char *const names[] = {RUN_WEIGHTS, RUN_QUANTIZED, RUN_SPACE};
+    struct stages_source source = {0};
+    bool ok = stages_source_open(options->words.items[1], &source, error);
+    bool is_source = ok && file_is_same(options->out, source.architecture);
+    for (size_t i = 0; ok && i < sizeof names / sizeof *names; i++) {
+        char *path = path_join(source.folder, names[i]);
+        is_source = is_source || file_is_same(options->out, path);
+        memory_free(path);
+    }
+    stages_source_free(&source);
+    if (is_source)
+        ok = error_add(error, ERROR_SPEC,
+                       "\"%s\" is what the network is read from; give --out another name",
+                       options->out);
+    return ok;
 }
 
 /* A second file that is there already as it would be written is in nobody's way. */
@@ -115,7 +136,7 @@ static bool run(const struct options *options, struct error *error) {
     if (!format) return false;
     struct finished finished = {0};
     char *beside = format->beside ? format->beside(options->out) : NULL;
-    bool ok = check_paths(options, format, beside, error) &&
+    bool ok = check_paths(options, format, beside, error) && check_source(options, error) &&
               finished_open(options->words.items[1], format->weights, &finished, error) &&
               check_beside(options, format, &finished, beside, error) &&
               format->write(&finished, options->out, error);

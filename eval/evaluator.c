@@ -63,12 +63,14 @@ static bool prepare(struct evaluator *evaluator, int height, int width, struct e
     return false;
 }
 
-/* The compiled network serves pictures of all sizes; it is built once, for the first one's. */
-static bool compile(struct evaluator *evaluator, const struct image *low, struct error *error) {
+/* The compiled network serves pictures of all sizes. It is built once, for one that is large
+ * enough: whether a picture is, the engine says. */
+static bool compile(struct evaluator *evaluator, struct error *error) {
+    enum { SIDE = 64 };
     if (evaluator->compiled) return true;
     struct network_options options = {.batch = 1,
-                                      .height = low->height,
-                                      .width = low->width,
+                                      .height = SIDE,
+                                      .width = SIDE,
                                       .precision = evaluator->precision,
                                       .architecture = evaluator->architecture};
     struct network *network =
@@ -127,7 +129,7 @@ static struct image output_image(const struct evaluator *evaluator) {
 struct image evaluator_upscale(struct evaluator *evaluator, const struct image *low,
                                struct error *error) {
     if (evaluator->integers)
-        return compile(evaluator, low, error)
+        return compile(evaluator, error)
                    ? integer_engine_upscale(&evaluator->compiled->engine, low, error)
                    : (struct image){0};
     if (!run(evaluator, low, error)) return (struct image){0};
@@ -173,6 +175,8 @@ bool evaluator_measure(struct evaluator *evaluator, const struct dataset *datase
     struct result *result = &list->items[row];
     result_set_images(list, result, dataset->count);
     result->protocol = evaluator_protocol;
+    /* What the engine cannot run is no fault of the first picture. */
+    if (evaluator && evaluator->integers && !compile(evaluator, error)) return false;
     for (size_t i = 0; i < dataset->count; i++) {
         const struct dataset_image *image = &dataset->images[i];
         struct error inner = {0};

@@ -106,6 +106,11 @@ refuse 3 "again/weights.safetensors" "$TAMIS" export again/arch.yaml --out new.s
 succeed "$TAMIS" export run --out net.svg --force
 succeed "$TAMIS" export run --out net.c --force
 
+# Not even then what it is made of.
+for file in weights.safetensors quantized.safetensors space.yaml arch.yaml; do
+    refuse 2 "is what the network is read from" "$TAMIS" export run --format dot --out run/$file --force
+done
+
 # 3 bits have no integers of their own in ONNX: values are kept within their levels first.
 succeed "$TAMIS" quantize run/arch.yaml --bits 3 --epochs 0 --out narrow --quiet
 succeed "$TAMIS" export narrow --format onnx-quantized --out narrow.onnx
@@ -114,6 +119,7 @@ has narrow.onnx Clip
 # 16 bits are more than the integer engine multiplies.
 succeed "$TAMIS" quantize run/arch.yaml --bits 16 --epochs 0 --out wide --quiet
 refuse 2 "2 to 8 bits" "$TAMIS" export wide --out wide.c
+refuse 2 "2 to 8 bits" "$TAMIS" eval wide --engine integer --data $picture --quiet
 succeed "$TAMIS" export wide --format safetensors-quantized --out wide.safetensors
 has wide.safetensors '"I16"'
 finish
