@@ -11,6 +11,7 @@
 struct bench_part {
     const char *name;
     bool (*run)(const struct options *options, struct error *error);
+    const char *not_taken[16]; /* options of the command that mean nothing here, up to a NULL */
 };
 bool bench_ops(const struct options *options, struct error *error);
 bool bench_memory(const struct options *options, struct error *error);

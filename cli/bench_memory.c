@@ -162,10 +162,6 @@ bool bench_memory(const struct options *options, struct error *error) {
         return error_add(error, ERROR_SPEC,
                          "\"tamis bench memory\" needs a SPEC or SPACE; for example: tamis bench "
                          "memory quantnas --batch 8 --patch 32");
-    if (options->work)
-        return error_add(
-            error, ERROR_SPEC,
-            "\"tamis bench memory\" measures searches and retraining: leave --work out");
     struct table table = {0};
     for (size_t i = 0; i < sizeof titles / sizeof titles[0]; i++)
         table_column(&table, titles[i], i < 3 ? TABLE_LEFT : TABLE_RIGHT);

@@ -43,6 +43,10 @@ static bool read_wanted(const struct options *options, struct wanted *wanted, st
     if (is_search && (options->architecture || options->candidate || options->bits > 0))
         error_add(error, ERROR_SPEC,
                   "--arch, --candidate and --bits are for --work retrain and --work inference");
+    if (options->input.height && kind >= 0 && kind != WORKLOAD_INFERENCE)
+        error_add(error, ERROR_SPEC,
+                  "--input is for --work inference; --patch is the size of "
+                  "training");
     if (options->architecture && (options->candidate || options->bits > 0))
         error_add(error, ERROR_SPEC, "give --arch, or --candidate and --bits");
     return !error_is_set(error);

@@ -1,16 +1,32 @@
 /* tamis bench ops|step|memory */
 #include "cli/bench.h"
 #include "cli/command.h"
+#include <stdio.h>
 #include <string.h>
 
 static const struct bench_part parts[] = {
-    {"ops", bench_ops}, {"step", bench_step}, {"memory", bench_memory}};
+    {"ops",
+     bench_ops,
+     {"scale", "input", "work", "mode", "batch", "patch", "crop", "arch", "candidate", "bits",
+      "scaling", "set", "seed"}},
+    {"step", bench_step, {NULL}},
+    {"memory", bench_memory, {"input", "work", "arch", "candidate", "bits", "seconds", "scaling"}},
+};
 enum { PART_COUNT = sizeof parts / sizeof parts[0] };
+
+static bool run_part(const struct bench_part *part, const struct options *options,
+                     struct error *error) {
+    char name[32];
+    snprintf(name, sizeof name, "bench %s", part->name);
+    for (int i = 0; part->not_taken[i]; i++)
+        options_refuse(options, name, part->not_taken[i], error);
+    return !error_is_set(error) && part->run(options, error);
+}
 
 static bool run(const struct options *options, struct error *error) {
     const char *name = options->words.items[1], *names[PART_COUNT];
     for (int i = 0; i < PART_COUNT; i++) {
-        if (strcmp(parts[i].name, name) == 0) return parts[i].run(options, error);
+        if (strcmp(parts[i].name, name) == 0) return run_part(&parts[i], options, error);
         names[i] = parts[i].name;
     }
     const char *nearest = error_nearest(name, names, PART_COUNT);

@@ -274,6 +274,10 @@ static void name_commands(unsigned commands, char *text, size_t size) {
     }
 }
 
+static void warn_of_no_effect(const struct option *option, const char *name) {
+    log_warn("--%s has no effect on `tamis %s`", option->name, name);
+}
+
 bool options_check(const struct options *options, const char *name, unsigned command,
                    struct error *error) {
     bool ok = true;
@@ -283,12 +287,23 @@ bool options_check(const struct options *options, const char *name, unsigned com
         char users[128];
         name_commands(option->commands, users, sizeof users);
         if (option->is_common)
-            log_warn("--%s has no effect on `tamis %s`", option->name, name);
+            warn_of_no_effect(option, name);
         else
             ok = error_add(error, ERROR_SPEC, "\"tamis %s\" does not take --%s; it is for %s", name,
                            option->name, users);
     }
     return ok;
+}
+
+void options_refuse(const struct options *options, const char *name, const char *option,
+                    struct error *error) {
+    for (int i = 0; i < option_count; i++) {
+        if (!(options->given >> i & 1) || strcmp(option_table[i].name, option) != 0) continue;
+        if (option_table[i].is_common)
+            warn_of_no_effect(&option_table[i], name);
+        else
+            error_add(error, ERROR_SPEC, "\"tamis %s\" does not take --%s", name, option);
+    }
 }
 
 void options_free(struct options *options) {

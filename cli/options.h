@@ -80,6 +80,9 @@ bool options_parse(struct options *options, int count, char **arguments, struct 
  * warning for the common ones. */
 bool options_check(const struct options *options, const char *name, unsigned command,
                    struct error *error);
+/* The same for one option of the command that means nothing to its part `name` ("bench ops"). */
+void options_refuse(const struct options *options, const char *name, const char *option,
+                    struct error *error);
 /* Adds the setting `key` with a text as its value, quoted so that any text stays one. */
 bool options_add_text(struct options *options, const char *key, const char *value,
                       struct error *error);

@@ -95,7 +95,12 @@ refuse 2 'nothing is chosen in the space "espcn", so it has no search step; meas
 refuse 2 'there is no bench "stip"; did you mean "step"?' "$TAMIS" bench stip
 refuse 2 '"tamis bench step" needs a SPEC or SPACE' "$TAMIS" bench step
 refuse 2 '"tamis bench memory" needs a SPEC or SPACE' "$TAMIS" bench memory
-refuse 2 'leave --work out' "$TAMIS" bench memory tiny --work retrain
+refuse 2 '"tamis bench memory" does not take --work' "$TAMIS" bench memory tiny --work retrain
+refuse 2 '"tamis bench memory" does not take --scaling' "$TAMIS" bench memory tiny --scaling
+refuse 2 '"tamis bench ops" does not take --batch' "$TAMIS" bench ops relu --batch 2
+refuse 2 '--input is for --work inference' "$TAMIS" bench step tiny --input 20x20
+succeed "$TAMIS" bench ops relu --seconds 0.001 --set search.batch=2
+has "$scratch/out/stderr" '--set has no effect on `tamis bench ops`'
 refuse 2 'the space has no value "depth"' "$TAMIS" bench memory tiny --scale 2 --set let.depth=3
 refuse 2 'no row of "tamis bench ops"' "$TAMIS" bench ops conw
 refuse 2 '--work cannot be "train"; it is one of search, retrain, inference' \
