@@ -338,14 +338,16 @@ static void write_quoted(struct text *text, const char *value) {
     text_add(text, "\"");
 }
 
-/* The shortest decimal that reads back as the same number. */
+/* The shortest decimal that reads back as the same number: 60, 1e+12, 0.05. */
 static void write_real(struct text *text, double value) {
-    char digits[40];
+    char digits[40], whole[40];
     for (int precision = 1; precision <= 17; precision++) {
         snprintf(digits, sizeof digits, "%.*g", precision, value);
         if (strtod(digits, NULL) == value) break;
     }
-    text_add(text, digits);
+    int length = snprintf(whole, sizeof whole, "%.0f", value);
+    bool is_shorter = length <= (int)strlen(digits) && strtod(whole, NULL) == value;
+    text_add(text, is_shorter ? whole : digits);
 }
 
 static void write_value(struct text *text, const struct spec *spec,

@@ -365,6 +365,23 @@ static void the_text_of_a_spec_reads_back_to_the_same_spec(void **state) {
     spec_free(&spec);
 }
 
+static void numbers_are_written_in_their_shortest_form(void **state) {
+    (void)state;
+    static const char *const forms[] = {"60",   "0.05", "3e-08",  "1e+12", "250.5",
+                                        "1000", "20",   "123456", "0",     "629145600"};
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        char text[64], line[64];
+        snprintf(text, sizeof text, "search: {max_macs: %s}\n", forms[i]);
+        snprintf(line, sizeof line, "\n  max_macs: %s\n", forms[i]);
+        struct spec spec = good_spec(text);
+        char *written = spec_text(&spec);
+        if (!strstr(written, line)) print_error("no %s in %s", line, written);
+        assert_non_null(strstr(written, line));
+        memory_free(written);
+        spec_free(&spec);
+    }
+}
+
 static void every_setting_is_documented_once(void **state) {
     (void)state;
     assert_true(spec_setting_count <= (int)(sizeof((struct spec *)0)->positions /
@@ -460,6 +477,7 @@ int main(void) {
         IN_FOLDER(all_errors_come_in_one_go),
         IN_FOLDER(a_missing_file_is_named),
         IN_FOLDER(the_text_of_a_spec_reads_back_to_the_same_spec),
+        IN_FOLDER(numbers_are_written_in_their_shortest_form),
         IN_FOLDER(every_setting_is_documented_once),
         IN_FOLDER(every_setting_can_be_set),
         IN_FOLDER(a_name_alone_is_a_shipped_space_and_a_path_lies_beside_the_spec),
