@@ -15,7 +15,7 @@
 /* Two slots, smooth in weights and alpha. */
 static const char small_text[] =
     "space: small\n"
-    "bits: [8]\n"
+    "bits: [6, 8]\n"
     "network:\n"
     "  - conv: {out: 6, kernel: 3, name: head}\n"
     "  - sigmoid\n"
@@ -30,7 +30,7 @@ static const char small_text[] =
         "data.valid_size=48", "search.batch=3", "search.patch=12", "search.alpha_deviation=0.7",   \
         "search.loss=l2", "search.darts_order=2", "search.unrolled_rate=0.5"
 
-enum { STEP = 3, ENTRIES = 5 };
+enum { STEP = 3, BODY = 5, ENTRIES = BODY + 4 };
 
 struct opened {
     struct search_setup setup;
@@ -51,20 +51,20 @@ static void close_supernet(struct opened *opened) {
 }
 
 static int slot_of(int entry) {
-    return entry < 3 ? 0 : 1;
+    return entry < BODY ? 0 : 1;
 }
 
 static float *alpha_at(struct supernet *supernet, int entry) {
     int slot = slot_of(entry);
     return parameter_values(supernet->parameters, supernet->model.network->alpha[slot]) + entry -
-           (slot ? 3 : 0);
+           (slot ? BODY : 0);
 }
 
 static void gradients_of(struct supernet *supernet, double *gradient) {
     for (int s = 0, entry = 0; s < 2; s++) {
         const float *found =
             parameter_gradients(supernet->parameters, supernet->model.network->alpha[s]);
-        for (int i = 0; i < (s ? 2 : 3); i++)
+        for (int i = 0; i < (s ? ENTRIES - BODY : BODY); i++)
             gradient[entry++] = (double)found[i];
     }
 }
@@ -148,6 +148,7 @@ static void the_gradient_through_a_step_matches_finite_differences(void **state)
 static void so_it_does_with_quantization_noise(void **state) {
     (void)state;
     check("search.quantization=noise", 0);
+    check("search.noise_activations=per_candidate", 0);
 }
 
 static void weights_and_statistics_stay_as_they_were(void **state) {
