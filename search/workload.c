@@ -1,7 +1,7 @@
 #include "search/workload.h"
 #include "core/memory.h"
 #include "eval/leaves.h"
-#include "search/pipeline.h"
+#include "search/pipeline_check.h"
 #include "search/quantize_spec.h"
 #include "search/search_cost.h"
 #include <math.h>
@@ -48,6 +48,8 @@ static bool limit_memory(struct workload *workload, struct error *error) {
 static bool create_search(struct workload *workload, struct error *error) {
     const struct workload_settings *settings = &workload->settings;
     const struct spec *spec = settings->spec;
+    if (!pipeline_check_patches(spec, settings->space, &workload->dataset, PIPELINE_SEARCH, error))
+        return false;
     workload->cost = search_cost_create(spec, settings->space, error);
     if (!workload->cost) return false;
     workload->search = (struct search){.spec = spec,

@@ -98,6 +98,7 @@ refuse 2 '"tamis bench memory" needs a SPEC or SPACE' "$TAMIS" bench memory
 refuse 2 '"tamis bench memory" does not take --work' "$TAMIS" bench memory tiny --work retrain
 refuse 2 '"tamis bench memory" does not take --scaling' "$TAMIS" bench memory tiny --scaling
 refuse 2 '"tamis bench ops" does not take --batch' "$TAMIS" bench ops relu --batch 2
+refuse 2 'search.patch of 4 pixels is too small for the space' "$TAMIS" bench step quantnas_small --patch 4
 refuse 2 '--input is for --work inference' "$TAMIS" bench step tiny --input 20x20
 succeed "$TAMIS" bench ops relu --seconds 0.001 --set search.batch=2
 has "$scratch/out/stderr" '--set has no effect on `tamis bench ops`'
