@@ -276,10 +276,27 @@ static int lower_repeated(struct integer_lowering *lowering, const struct graph_
     return result;
 }
 
+/* A product with zeros, which can have any number of channels. */
+static int lower_zero(struct integer_lowering *lowering, const struct graph_node *node) {
+    int in = channels_of(lowering, node->inputs[0]), out = channels_of(lowering, node->output);
+    struct integer_step step = {.kind = INTEGER_FLOAT_CONVOLUTION,
+                                .kernel_h = 1,
+                                .kernel_w = 1,
+                                .stride = 1,
+                                .dilation = 1,
+                                .groups = in == out ? in : 1,
+                                .input_count = 1};
+    size_t floats = ((size_t)in / (size_t)step.groups + 1) * (size_t)out;
+    step.floats = arena_allocate(&lowering->result->arena, floats * sizeof *step.floats);
+    int input = integer_lower_floats(lowering, node->inputs[0]);
+    return input < 0 ? -1 : integer_add_step(lowering, step, &input, node->name, out, NULL);
+}
+
 static int lower_new(struct integer_lowering *lowering, const struct graph_node *node) {
     struct integer_step step = {0};
     if (node->op == &op_identity) return integer_lower_floats(lowering, node->inputs[0]);
     if (node->op == &op_repeat_channels) return lower_repeated(lowering, node);
+    if (node->op == &op_zero) return lower_zero(lowering, node);
     if (node->op == &op_conv || node->op == &op_depthwise)
         return integer_lower_convolution(lowering, node, NULL, NULL);
     if (read_step(lowering, node, &step)) return lower_node(lowering, node, step, NULL);

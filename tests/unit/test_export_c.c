@@ -5,6 +5,7 @@
  *     test_export_c COUNT SPACE
  *                            the memory of so many random architectures alone, the widest first
  */
+#include "core/file.h"
 #include "core/log.h"
 #include "eval/integer_engine.h"
 #include "eval/leaves.h"
@@ -17,6 +18,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -194,6 +196,49 @@ static void narrow_pictures_are_made_with_any_memory(void **state) {
     }
 }
 
+/* Slots without a connection, with as many channels as what they do not read and with others. */
+static void zeros_and_identities_are_made(void **state) {
+    (void)state;
+    static const char text[] = "space: cut\n"
+                               "bits: [3]\n"
+                               "network:\n"
+                               "  - conv: {out: 6, kernel: 3, bits: 8, name: head}\n"
+                               "  - choose: {out: 6, among: bodies, name: first}\n"
+                               "  - zero: {out: 9}\n"
+                               "  - concat: {from: [head, previous]}\n"
+                               "  - conv: {out: 6, kernel: 3, bits: 2}\n"
+                               "  - choose: {out: 6, among: bodies, name: second}\n"
+                               "  - add: {from: [previous, head]}\n"
+                               "  - conv: {out: 3*scale^2, kernel: 3, bits: 5}\n"
+                               "  - pixel_shuffle: {scale: scale}\n"
+                               "choices:\n"
+                               "  bodies: [zero, identity, conv: {kernel: 1}]\n";
+    struct error error = {0};
+    char folder[64], path[128];
+    c_program_folder(folder);
+    snprintf(path, sizeof path, "%s/cut.yaml", folder);
+    assert_true(file_write(path, text, strlen(text), &error));
+    for (int shift = 0; shift < 2; shift++) {
+        struct integers integers;
+        integers_open(&integers, path, 0, shift);
+        c_program_write(&integers.compiled, 2, "cut", folder);
+        c_program_build(&c_targets[0], C_PROGRAM_GUARDED, folder);
+        check_bits(&integers, folder, 31, 23);
+        struct integer_engine engine = integer_engine_create(&integers.compiled, NULL);
+        struct image low = leaves_image(7, 3, 31, 23);
+        struct image made = integer_engine_upscale(&engine, &low, &error);
+        struct image wanted = evaluator_upscale(&integers.evaluator, &low, &error);
+        for (size_t i = 0; i < image_bytes(&wanted); i++)
+            assert_in_range(made.pixels[i] - wanted.pixels[i] + 1, 0, 2);
+        image_free(&wanted);
+        image_free(&made);
+        image_free(&low);
+        integer_engine_free(&engine);
+        integers_close(&integers);
+    }
+    c_program_remove(folder);
+}
+
 /* C has no constant for it. */
 static void an_infinite_bias_is_refused(void **state) {
     (void)state;
@@ -223,6 +268,7 @@ int main(int count, char **arguments) {
         cmocka_unit_test(memory_is_that_of_rows),
         cmocka_unit_test(any_memory_makes_the_same_bits),
         cmocka_unit_test(narrow_pictures_are_made_with_any_memory),
+        cmocka_unit_test(zeros_and_identities_are_made),
         cmocka_unit_test(an_infinite_bias_is_refused),
     };
     if (count > 2) {
