@@ -195,9 +195,11 @@ static void compare_gradients(const struct work *fused, const struct work *apart
     for (size_t i = 0; i < fused->parameters->count; i++) {
         const struct parameter *item = &fused->parameters->items[i];
         if (item->kind == PARAMETER_STATE) continue;
+        /* A single one (a quantizer's step) can be a sum over the tensor that nearly cancels. */
+        double allowed = item->size == 1 ? 30 * tolerance : tolerance;
         assert_near(parameter_gradients(fused->parameters, (int)i),
-                    parameter_gradients(apart->parameters, (int)i), item->size, tolerance,
-                    item->name, seed);
+                    parameter_gradients(apart->parameters, (int)i), item->size, allowed, item->name,
+                    seed);
     }
 }
 
