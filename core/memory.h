@@ -8,7 +8,8 @@
  * Free with memory_free. `memory_allocate(0)` gives a valid pointer. */
 void *memory_allocate(size_t bytes);
 void *memory_resize(void *memory, size_t old_bytes, size_t new_bytes); /* new part zeroed */
-/* Zeroed, 64-byte aligned. Free with memory_free. */
+/* Zeroed, 64-byte aligned; from 4 MiB on in pages of 2 MiB where the system gives them. Free with
+ * memory_free. */
 void *memory_allocate_aligned(size_t bytes);
 void memory_free(void *memory);
 
