@@ -29,6 +29,11 @@ int threads_get(void) {
     return omp_get_max_threads();
 }
 
+int threads_at_most(int most) {
+    int threads = threads_get();
+    return threads < most ? threads : most;
+}
+
 void threads_bound_spinning(char **arguments) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
     char program[4096];
@@ -87,8 +92,7 @@ int threads_take(struct threads_shares *shares, int thread) {
 
 void threads_run(int items, int most, void (*run)(const void *context, int item, int thread),
                  const void *context) {
-    int threads = threads_get();
-    if (threads > most) threads = most;
+    int threads = threads_at_most(most);
     struct threads_shares shares;
     threads_deal(&shares, items, threads);
 #pragma omp parallel num_threads(threads)

@@ -15,6 +15,8 @@
  * process may run on. */
 void threads_set(int count);
 int threads_get(void);
+/* The same for work that has buffers for `most` threads. */
+int threads_at_most(int most);
 
 /* The OpenMP library reads how long a waiting thread spins before main begins, and by default that
  * is milliseconds: on a busy machine it takes the processor from the thread that is waited for.

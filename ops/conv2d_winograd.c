@@ -251,8 +251,7 @@ void conv2d_winograd_correlate(const struct conv2d_dense *dense,
     if (arrays->bias) memcpy(w.start, arrays->bias, channels * sizeof(float));
 
     int inputs = d->groups * d->in_per_group, blocks = winograd_block_count(t);
-    int threads = omp_get_max_threads();
-    if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
+    int threads = threads_at_most(CONV2D_MAX_THREADS);
     struct threads_shares shares;
     threads_deal(&shares, blocks, threads);
 #pragma omp parallel num_threads(threads)

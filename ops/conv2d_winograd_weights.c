@@ -205,8 +205,7 @@ void conv2d_winograd_backward_weight(const struct conv2d_shape *shape,
     w.sums = scratch;
     float *threads_first = w.sums + (size_t)w.chunks * w.chunk_floats;
     size_t channels = (size_t)(d->groups * d->in_per_group);
-    int threads = omp_get_max_threads();
-    if (threads > CONV2D_MAX_THREADS) threads = CONV2D_MAX_THREADS;
+    int threads = threads_at_most(CONV2D_MAX_THREADS);
     struct threads_shares shares;
     threads_deal(&shares, w.chunks, threads);
 #pragma omp parallel num_threads(threads)
