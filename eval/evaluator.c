@@ -63,14 +63,13 @@ static bool prepare(struct evaluator *evaluator, int height, int width, struct e
     return false;
 }
 
-/* The compiled network serves pictures of all sizes. It is built once, for one that is large
- * enough: whether a picture is, the engine says. */
+/* The compiled network serves pictures of all sizes. It is built once, whatever the first one's is:
+ * whether that is large enough, the engine says. */
 static bool compile(struct evaluator *evaluator, struct error *error) {
-    enum { SIDE = 64 };
     if (evaluator->compiled) return true;
     struct network_options options = {.batch = 1,
-                                      .height = SIDE,
-                                      .width = SIDE,
+                                      .height = NETWORK_ANY_SIDE,
+                                      .width = NETWORK_ANY_SIDE,
                                       .precision = evaluator->precision,
                                       .architecture = evaluator->architecture};
     struct network *network =

@@ -1,13 +1,11 @@
 #include "eval/folded.h"
 
-enum { ANY_SIDE = 64 };
-
 struct network *folded_network(const struct architecture *architecture,
                                enum network_precision precision, const struct parameters *finished,
                                struct parameters **folded, struct error *error) {
     struct network_options options = {.batch = 1,
-                                      .height = ANY_SIDE,
-                                      .width = ANY_SIDE,
+                                      .height = NETWORK_ANY_SIDE,
+                                      .width = NETWORK_ANY_SIDE,
                                       .precision = precision,
                                       .architecture = architecture,
                                       .folded = true};

@@ -6,17 +6,14 @@
 #include "ops/quantizer_table.h"
 #include <string.h>
 
-/* Parameters do not depend on the size of the input; this one is large enough for every window. */
-enum { ANY_SIDE = 64 };
-
 struct parameters *derived_parameters(const struct space *space,
                                       const struct architecture *architecture,
                                       enum network_precision precision, uint64_t seed,
                                       struct error *error) {
     struct parameters *parameters = parameters_create();
     struct network_options options = {.batch = 1,
-                                      .height = ANY_SIDE,
-                                      .width = ANY_SIDE,
+                                      .height = NETWORK_ANY_SIDE,
+                                      .width = NETWORK_ANY_SIDE,
                                       .precision = precision,
                                       .architecture = architecture};
     struct network *network = network_build(space, parameters, &options, error);
@@ -264,7 +261,7 @@ struct parameters *quantize_finish(const struct space *space,
                                    const struct quantize_settings *settings,
                                    struct parameters *parameters, struct error *error) {
     struct network_options options =
-        options_of(architecture, quantize_form(space, settings), 1, ANY_SIDE);
+        options_of(architecture, quantize_form(space, settings), 1, NETWORK_ANY_SIDE);
     struct network *from = network_build(space, parameters, &options, error);
     options.quantizers = (struct network_quantizers){0};
     struct parameters *finished = parameters_create();

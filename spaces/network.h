@@ -74,6 +74,9 @@ struct width_layout {
 };
 
 enum { NETWORK_MAX_WIDTHS = 8 };
+/* Pixels on a side where a network is built for its parameters or for pictures of any size, as
+ * neither depends on it: every window fits into it. */
+enum { NETWORK_ANY_SIDE = 64 };
 
 /* A convolution (or other operation with MACs) and its quantizers. */
 struct network_site {
